@@ -1,0 +1,119 @@
+package layout_test
+
+import (
+	"bufio"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"sluice/mapping/layout"
+	"sluice/mapping/point"
+)
+
+// TestVectors decodes what testdata/vectors.py says devices send.
+func TestVectors(t *testing.T) {
+	f, err := os.Open("testdata/vectors.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	var n int
+	for n = 0; lines.Scan(); n++ {
+		v, err := parseVector(lines.Text())
+		if err != nil {
+			t.Fatalf("line %d: %v", n+1, err)
+		}
+		if err := v.check(); err != nil {
+			t.Errorf("line %d: %.120q: %v", n+1, lines.Text(), err)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if n < 1000 {
+		t.Errorf("%d vectors; the script writes more than 1000", n)
+	}
+}
+
+type vector struct {
+	cfg   layout.Config
+	wire  []byte
+	kind  string
+	value string
+}
+
+func (v vector) check() error {
+	l, err := layout.New(v.cfg)
+	if err != nil {
+		return err
+	}
+	if 2*l.Words() != len(v.wire) {
+		return fmt.Errorf("spans %d registers, %d bytes given", l.Words(), len(v.wire))
+	}
+	got, err := l.Decode(v.wire)
+	if v.kind == "error" {
+		if err == nil || err.Error() != v.value || got != (point.Value{}) {
+			return fmt.Errorf("got %v, error %v, want no value and %q", got, err, v.value)
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	want, err := v.want()
+	if err != nil {
+		return err
+	}
+	if got != want {
+		return fmt.Errorf("got %v", got)
+	}
+	return nil
+}
+
+func (v vector) want() (point.Value, error) {
+	switch v.kind {
+	case "bool":
+		b, err := strconv.ParseBool(v.value)
+		return point.BoolValue(b), err
+	case "int":
+		i, err := strconv.ParseInt(v.value, 10, 64)
+		return point.IntValue(i), err
+	case "uint":
+		u, err := strconv.ParseUint(v.value, 10, 64)
+		return point.UintValue(u), err
+	case "float":
+		f, err := strconv.ParseFloat(v.value, 64)
+		return point.FloatValue(f), err
+	case "text":
+		s, err := strconv.Unquote(v.value)
+		return point.TextValue(s), err
+	}
+	return point.Value{}, fmt.Errorf("unknown kind %q", v.kind)
+}
+
+func parseVector(line string) (vector, error) {
+	field := strings.Split(line, "\t")
+	if len(field) != 9 {
+		return vector{}, fmt.Errorf("%d fields, want 9", len(field))
+	}
+	v := vector{kind: field[7], value: field[8]}
+	var errs [7]error
+	v.cfg.Type, errs[0] = layout.ParseType(field[0])
+	v.cfg.WordOrder, errs[1] = layout.ParseOrder(field[1])
+	v.cfg.ByteOrder, errs[2] = layout.ParseOrder(field[2])
+	switch v.cfg.Type {
+	case layout.Bool:
+		v.cfg.Bit, errs[3] = strconv.Atoi(field[3])
+	case layout.String:
+		v.cfg.Words, errs[3] = strconv.Atoi(field[3])
+	}
+	v.cfg.Scale, errs[4] = strconv.ParseFloat(field[4], 64)
+	v.cfg.Offset, errs[5] = strconv.ParseFloat(field[5], 64)
+	v.wire, errs[6] = hex.DecodeString(field[6])
+	return v, errors.Join(errs[:]...)
+}
