@@ -1,0 +1,79 @@
+package bus
+
+import (
+	"sync"
+	"time"
+
+	"sluice/drivers/modbus"
+)
+
+// Stats is what a bus has done since New.
+type Stats struct {
+	Exchanges uint64                         // requests performed, answered or not
+	Faults    [modbus.Unsupported + 1]uint64 // of those, by modbus.Fault; None counts the good ones
+	// Busy is the time the line was not free for another request. The load of a
+	// line is what Busy grows by in a second.
+	Busy      time.Duration
+	Opens     uint64 // times the port was opened
+	Open      bool
+	LastError error // why the port was last lost or not opened, kept after it came back
+}
+
+// ledger keeps the Stats of one bus.
+type ledger struct {
+	mu    sync.Mutex
+	stats Stats
+}
+
+func (l *ledger) snapshot() Stats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stats
+}
+
+func (l *ledger) exchanged(busy time.Duration, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stats.Exchanges++
+	l.stats.Faults[modbus.FaultOf(err)]++
+	l.stats.Busy += busy
+}
+
+// spent notes time on the wire that answered nobody.
+func (l *ledger) spent(busy time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stats.Busy += busy
+}
+
+func (l *ledger) opened() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stats.Opens++
+	l.stats.Open = true
+}
+
+// news is what a failure adds to what is known.
+type news uint8
+
+const (
+	nothing news = iota
+	lost         // the port was open, or nothing was known
+	changed      // it was down for another reason
+)
+
+// failed notes that the port is down.
+func (l *ledger) failed(err error) news {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	was := l.stats
+	l.stats.Open, l.stats.LastError = false, err
+	switch {
+	case was.Open || was.LastError == nil:
+		return lost
+	case was.LastError.Error() != err.Error():
+		return changed
+	default:
+		return nothing
+	}
+}

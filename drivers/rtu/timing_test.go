@@ -1,0 +1,177 @@
+package rtu_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sluice/drivers/modbus"
+	"sluice/drivers/rtu"
+)
+
+func TestSilenceIsExact(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _, client := newWire(rtu.Config{})
+		opened := time.Now()
+		for _, gap := range []time.Duration{0, 60 * time.Millisecond, 0} {
+			if _, err := client.Do(readHolding(1, 0, 10), modbus.Timing{Timeout: timing.Timeout, Gap: gap}); err != nil {
+				t.Fatal(err)
+			}
+			r := w.requests[len(w.requests)-1]
+			if len(w.requests) == 1 {
+				r.silence = r.start.Sub(opened)
+			}
+			if r.silence != line.Silence()+gap {
+				t.Errorf("gap %v: %v of silence before the request, want %v", gap, r.silence, line.Silence()+gap)
+			}
+		}
+	})
+}
+
+func TestSilenceStartsAgainAfterStrayBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, transport, client := newWire(rtu.Config{})
+		end := w.say(time.Now().Add(2*time.Millisecond), 0xFF, 0x00)
+		if _, err := client.Do(readHolding(1, 0, 1), timing); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.requests[0].start.Sub(end); got != line.Silence() {
+			t.Errorf("%v of silence, want %v", got, line.Silence())
+		}
+		if n := transport.Stats().StrayBytes; n != 2 {
+			t.Errorf("%d stray bytes, want 2", n)
+		}
+	})
+}
+
+func TestTimeoutIsExact(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _, client := newWire(rtu.Config{})
+		w.device = nil
+		start := time.Now()
+		_, err := client.Do(readHolding(9, 0, 10), timing)
+		want(t, err, modbus.Silent)
+		if got, want := time.Since(start), line.Silence()+line.Chars(8)+timing.Timeout; got != want {
+			t.Errorf("failed after %v, want %v", got, want)
+		}
+		if got, want := err.Error(), "unit 9: silent: no reply within 200ms"; got != want {
+			t.Errorf("error %q, want %q", got, want)
+		}
+	})
+}
+
+// A reply that begins before the timeout may end after it.
+func TestTimeoutIsForTheFirstByte(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _, client := newWire(rtu.Config{})
+		w.device = func(req []byte, end time.Time) {
+			w.say(end.Add(timing.Timeout-line.Chars(1)), reply(req)...)
+		}
+		if _, err := client.Do(readHolding(1, 0, 125), timing); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// The line must be used to 98 % whatever the receiver does, and never at the
+// expense of the silence.
+func TestThroughput(t *testing.T) {
+	for _, baud := range []int{1200, 9600, 19200, 115200} {
+		for _, trigger := range []int{0, 8} {
+			line := modbus.Line{Baud: baud, DataBits: 8, Parity: modbus.NoParity, StopBits: 1}
+			synctest.Test(t, func(t *testing.T) {
+				w := &wire{line: line, trigger: trigger}
+				w.device = w.polite
+				client := modbus.NewClient(rtu.New(w, rtu.Config{Line: line}))
+				start, ideal := time.Now(), time.Duration(0)
+				for count := uint16(1); count <= 125; count++ {
+					data, err := client.Do(readHolding(1, count, count), timing)
+					if err != nil || !right(data, 1, count) {
+						t.Fatal(count, data, err)
+					}
+					ideal += line.Silence() + line.Chars(8) + latency + line.Chars(5+2*int(count))
+				}
+				if rate := float64(ideal) / float64(time.Since(start)); rate < 0.98 {
+					t.Errorf("%v, FIFO %d: %.1f %% of the possible rate", line, trigger, 100*rate)
+				}
+				if w.hush() < line.Silence() {
+					t.Errorf("%v, FIFO %d: a request after only %v of silence", line, trigger, w.hush())
+				}
+				// The last millisecond is read as it comes: a timer may be that late.
+				limit := 5 + float64(time.Millisecond)/float64(line.Chars(1))
+				if perFrame := float64(w.reads) / 125; perFrame > limit {
+					t.Errorf("%v, FIFO %d: %.1f wake-ups per reply, want at most %.1f", line, trigger, perFrame, limit)
+				}
+			})
+		}
+	}
+}
+
+// Units that pause inside a frame get their silence nevertheless.
+func TestHolesDoNotShortenTheSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _, client := newWire(rtu.Config{})
+		w.device = func(req []byte, end time.Time) {
+			frame := reply(req)
+			middle := w.say(end.Add(latency), frame[:12]...)
+			w.say(middle.Add(line.Chars(2)), frame[12:]...)
+		}
+		for range 5 {
+			if _, err := client.Do(readHolding(1, 0, 10), timing); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if w.hush() != line.Silence() {
+			t.Errorf("%v of silence, want %v", w.hush(), line.Silence())
+		}
+	})
+}
+
+func TestBroadcast(t *testing.T) {
+	for _, echo := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w, _, client := newWire(rtu.Config{Echo: echo})
+			start := time.Now()
+			for _, req := range []modbus.Request{
+				{Function: modbus.WriteSingleRegister, Data: []byte{1, 2}},
+				{Function: modbus.WriteMultipleRegisters, Count: 1, Data: []byte{1, 2}},
+			} {
+				if _, err := client.Do(req, timing); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want := line.Silence() + line.Chars(8) + 100*time.Millisecond + line.Chars(11) + 100*time.Millisecond
+			if got := time.Since(start); got != want {
+				t.Errorf("echo %v: two broadcasts took %v, want %v", echo, got, want)
+			}
+			if len(w.requests) != 2 {
+				t.Errorf("%d requests, want 2", len(w.requests))
+			}
+		})
+	}
+}
+
+// A line that is never silent costs one timeout, not the bus.
+func TestBabblingLineIsBounded(t *testing.T) {
+	for _, before := range []bool{true, false} { // the request, or behind it
+		synctest.Test(t, func(t *testing.T) {
+			w, _, client := newWire(rtu.Config{})
+			w.device = nil
+			babble := make([]byte, 2000)
+			for i := range babble {
+				babble[i] = byte(1 + i*7%5) // now and then the head of a reply
+			}
+			if before {
+				w.say(time.Now(), babble...)
+			} else {
+				w.device = func(_ []byte, end time.Time) { w.say(end, babble...) }
+			}
+			start := time.Now()
+			_, err := client.Do(readHolding(1, 0, 125), timing)
+			want(t, err, modbus.Frame)
+			if limit := 2*timing.Timeout + line.Chars(3*256); time.Since(start) > limit {
+				t.Errorf("gave up after %v, want at most %v", time.Since(start), limit)
+			}
+		})
+	}
+}
