@@ -1,0 +1,265 @@
+// Package broker is the MQTT broker inside the gateway: local programs subscribe
+// to values here and publish what the bridges relay upstream. Connections,
+// packets and routing are mochi-mqtt's; only this package knows that. It does
+// not know what a tap does with a message, nor any device.
+//
+// Publishing is ours from the packet to the acknowledgement. Every message is
+// offered to the taps and then routed, one message at a time, so that taps,
+// subscribers and the retained store see the same order. PUBACK and PUBREC leave
+// in the order of the publishes, each once every tap that wanted the message has
+// stored it; routing does not wait for that. QoS 2 is held back like QoS 1. Its
+// packet identifiers are kept with the session, so that a repeated PUBLISH is
+// neither offered nor routed twice, and they are apart from those of the other
+// direction, which mochi mixes up.
+//
+// A client's message that a tap refuses is not routed and never acknowledged as
+// accepted: MQTT 5 clients get the acknowledgement with reason 0x97, older ones
+// are disconnected and keep the message. When storing fails after the taps took
+// the message, the same happens, but subscribers have it already. The gateway's
+// own messages, and clients' at QoS 0, are routed in any case: the LAN goes on
+// when a queue is full.
+//
+// Delivery to subscribers is mochi's, in memory. It resends what was sent within
+// the same second in any order after a reconnect, knows no receive maximum of
+// subscribers, and forgets all sessions when the gateway stops. A subscriber that
+// does not read, or does not acknowledge, is disconnected at a bound and holds up
+// nobody; clients that publish faster than one of their subscribers can follow
+// are slowed down. There are no users and no TLS yet: only loopback addresses are
+// served.
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"sluice/broker/topic"
+)
+
+// ackGrace is how long a stopping broker lets acknowledgements that are owed
+// become due. With twice lingerTime it stays below a second.
+const ackGrace = 400 * time.Millisecond
+
+// Tap is offered every message before it is acknowledged and routed, one at a
+// time and in publishing order; a will when it has been routed. It must not block
+// and must not publish. A nil wait means that the tap does not want the message.
+// Otherwise wait returns nil once the message is stored; it may be called more
+// than once, or never. An error refuses the message.
+type Tap func(m topic.Message) (wait func(context.Context) error, err error)
+
+// Broker is the LAN broker.
+type Broker struct {
+	limits Limits
+	listen []string
+	guard  guard
+	log    *slog.Logger
+	notice notices
+	server *mqtt.Server
+	self   *mqtt.Client // the gateway as a publisher
+
+	order    sync.Mutex // held while a message is offered and routed
+	taps     []Tap
+	strained atomic.Bool // the message being routed went to a subscriber that is behind
+
+	listeners []*listener
+	ready     chan struct{}
+	stopping  chan struct{}
+	acks      context.Context // ends when no acknowledgement is awaited any longer
+	dropAcks  context.CancelFunc
+	peers     sync.WaitGroup
+	open      atomic.Int64  // connections
+	refused   atomic.Uint64 // messages
+}
+
+// New returns a broker that serves once it runs. Publish works before that: what
+// is retained waits for subscribers.
+func New(cfg Config, log *slog.Logger) (*Broker, error) {
+	for _, address := range cfg.Listen {
+		if err := checkListen(address); err != nil {
+			return nil, fmt.Errorf("broker: %w", err)
+		}
+	}
+	guard, err := newGuard(cfg.Protected)
+	if err != nil {
+		return nil, fmt.Errorf("broker: %w", err)
+	}
+	b := &Broker{
+		limits: cfg.Limits.withDefaults(), listen: cfg.Listen, guard: guard, log: log,
+		ready: make(chan struct{}), stopping: make(chan struct{}),
+	}
+	b.acks, b.dropAcks = context.WithCancel(context.Background())
+	b.server = mqtt.New(&mqtt.Options{
+		Capabilities:             b.limits.capabilities(),
+		ClientNetWriteBufferSize: 1, // conn buffers, and mochi would keep a last DISCONNECT in its own
+		SysTopicResendInterval:   sysInterval,
+		Logger:                   slog.New(chatter{log.Handler()}),
+	})
+	if err := b.server.AddHook(&hook{broker: b}, nil); err != nil {
+		return nil, fmt.Errorf("broker: %w", err)
+	}
+	// No client can have an empty identifier, so that no client's "no local"
+	// hides the gateway's messages from it.
+	b.self = b.server.NewClient(nil, mqtt.LocalListener, "", true)
+	return b, nil
+}
+
+// Tap adds a tap. It must be called before Run and before Publish.
+func (b *Broker) Tap(t Tap) { b.taps = append(b.taps, t) }
+
+// String returns the broker's name in logs.
+func (b *Broker) String() string { return "broker" }
+
+// Ready is closed when every address is served.
+func (b *Broker) Ready() <-chan struct{} { return b.ready }
+
+// Addrs returns the addresses served, in the order of Config.Listen; nil before
+// Ready.
+func (b *Broker) Addrs() []net.Addr {
+	select {
+	case <-b.ready:
+	default:
+		return nil
+	}
+	addrs := make([]net.Addr, len(b.listeners))
+	for i, l := range b.listeners {
+		addrs[i] = l.socket.Addr()
+	}
+	return addrs
+}
+
+// Run serves clients until ctx is cancelled. Then it accepts no more messages,
+// sends the acknowledgements that become due within ackGrace, disconnects all
+// clients (MQTT 5: reason 0x8B), without their wills, and returns within a
+// second. It returns an error if an address cannot be served. A broker runs once.
+func (b *Broker) Run(ctx context.Context) error {
+	if err := b.bind(ctx); err != nil {
+		return err
+	}
+	for _, l := range b.listeners {
+		if err := b.server.AddListener(l); err != nil {
+			return err
+		}
+		b.log.Info("serving MQTT", "address", l.Address())
+	}
+	if err := b.server.Serve(); err != nil {
+		return err
+	}
+	close(b.ready)
+	<-ctx.Done()
+	return b.stop()
+}
+
+func (b *Broker) stop() error {
+	close(b.stopping)
+	for _, l := range b.listeners {
+		l.stop()
+	}
+	defer b.dropAcks()
+	defer time.AfterFunc(ackGrace, b.dropAcks).Stop()
+	b.peers.Wait()
+	return b.server.Close()
+}
+
+func (b *Broker) stopped() bool {
+	select {
+	case <-b.stopping:
+		return true
+	default:
+		return false
+	}
+}
+
+// Publish offers the gateway's own message to every tap and routes it to the
+// local subscribers. It waits neither for a tap to store the message nor for a
+// subscriber. It returns the errors of taps that refused the message; it is
+// routed all the same.
+func (b *Broker) Publish(ctx context.Context, m topic.Message) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := topic.CheckName(m.Topic); err != nil {
+		return fmt.Errorf("publish to %q: %w", m.Topic, err)
+	}
+	b.order.Lock()
+	defer b.order.Unlock()
+	_, refused := b.offer(m)
+	if err := errors.Join(refused, b.route(m)); err != nil {
+		return fmt.Errorf("publish to %s: %w", m.Topic, err)
+	}
+	return nil
+}
+
+// offer hands m to the taps. It returns how to wait for all that want it, nil if
+// none does, and the errors of those that refused it.
+func (b *Broker) offer(m topic.Message) (func(context.Context) error, error) {
+	var all func(context.Context) error
+	var errs []error
+	for _, t := range b.taps {
+		wait, err := t(m)
+		errs = append(errs, err)
+		all = both(all, wait)
+	}
+	return all, errors.Join(errs...)
+}
+
+func both(first, second func(context.Context) error) func(context.Context) error {
+	switch {
+	case first == nil:
+		return second
+	case second == nil:
+		return first
+	}
+	return func(ctx context.Context) error {
+		if err := first(ctx); err != nil {
+			return err
+		}
+		return second(ctx)
+	}
+}
+
+func (b *Broker) route(m topic.Message) error {
+	pk := packets.Packet{
+		FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: m.QoS, Retain: m.Retain},
+		TopicName:   m.Topic, Payload: m.Payload,
+	}
+	if m.QoS > 0 {
+		pk.PacketID = 1 // mochi wants one and never uses it
+	}
+	return b.server.InjectPacket(b.self, pk)
+}
+
+func messageOf(pk packets.Packet) topic.Message {
+	return topic.Message{Topic: pk.TopicName, Payload: pk.Payload, QoS: pk.FixedHeader.Qos, Retain: pk.FixedHeader.Retain}
+}
+
+// Stats are counts since the start, but for Clients and Retained, which are as
+// of now.
+type Stats struct {
+	Clients  int    // connected
+	Retained int    // messages
+	Received uint64 // messages published, by clients and by the gateway
+	Sent     uint64 // messages written to subscribers
+	Dropped  uint64 // messages for subscribers that fell too far behind
+	Refused  uint64 // messages of clients, by a tap or because of their topic
+}
+
+// Stats returns a snapshot; it may be called at any time.
+func (b *Broker) Stats() Stats {
+	info := b.server.Info.Clone()
+	return Stats{
+		Clients:  int(info.ClientsConnected),
+		Retained: b.server.Topics.Retained.Len(),
+		Received: uint64(info.MessagesReceived),
+		Sent:     uint64(info.MessagesSent),
+		Dropped:  uint64(info.MessagesDropped + info.InflightDropped),
+		Refused:  b.refused.Load(),
+	}
+}

@@ -1,0 +1,84 @@
+package broker
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"net"
+	"time"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+)
+
+const (
+	sysInterval   = 10    // seconds between $SYS messages
+	sessionExpiry = 86400 // longest life of a session without connection, in seconds
+	writesPending = 8192  // messages between mochi's router and a client's writer
+)
+
+// Config says where a broker serves and what it allows.
+type Config struct {
+	// Listen holds the TCP addresses served, host:port; port 0 chooses a free
+	// one. Only loopback addresses are allowed.
+	Listen []string
+	// Protected holds the topic filters that only the gateway publishes to. A
+	// client's message that matches is not routed: at QoS 0 it is dropped; at
+	// QoS 1 and 2 an MQTT 5 client gets reason 0x87 and an older one, which could
+	// not be told, is disconnected. A will that matches is refused at CONNECT.
+	Protected []string
+	Limits    Limits
+}
+
+// Limits bound what clients can use; zero values take the defaults.
+type Limits struct {
+	Clients        int           // connected at a time (64); twice as many sessions are kept
+	PacketBytes    int           // of a packet received (256 KiB)
+	Levels         int           // of a topic name or filter (32)
+	Filters        int           // subscribed to by one client (1024)
+	Retained       int           // messages in the store before clients may add no more (16384)
+	Owed           int           // acknowledgements owed to one client before it is read no further (1024)
+	Unacknowledged int           // messages to one subscriber, beyond twice the retained ones (8192)
+	PendingBytes   int           // written to a client and not yet taken by it (8 MiB)
+	ConnectTimeout time.Duration // from the connection to its CONNECT packet (5 s)
+	StallTimeout   time.Duration // until a client that takes nothing is disconnected (30 s)
+}
+
+func (l Limits) withDefaults() Limits {
+	return Limits{
+		Clients:        cmp.Or(l.Clients, 64),
+		PacketBytes:    cmp.Or(l.PacketBytes, 256<<10),
+		Levels:         cmp.Or(l.Levels, 32),
+		Filters:        cmp.Or(l.Filters, 1024),
+		Retained:       cmp.Or(l.Retained, 16384),
+		Owed:           cmp.Or(l.Owed, 1024),
+		Unacknowledged: cmp.Or(l.Unacknowledged, 8192),
+		PendingBytes:   cmp.Or(l.PendingBytes, 8<<20),
+		ConnectTimeout: cmp.Or(l.ConnectTimeout, 5*time.Second),
+		StallTimeout:   cmp.Or(l.StallTimeout, 30*time.Second),
+	}
+}
+
+func (l Limits) capabilities() *mqtt.Capabilities {
+	c := mqtt.NewDefaultServerCapabilities()
+	c.MaximumClients = int64(l.Clients)
+	c.MaximumPacketSize = uint32(l.PacketBytes)
+	c.MaximumClientWritesPending = writesPending
+	c.MaximumSessionExpiryInterval = sessionExpiry
+	c.MaximumMessageExpiryInterval = 0 // else retained values vanish after a day
+	c.MaximumInflight = math.MaxUint16 // the bound is ours, see boundUnacknowledged
+	c.ReceiveMaximum = uint16(min(l.Owed, math.MaxUint16))
+	c.TopicAliasMaximum = 0
+	return c
+}
+
+// checkListen reports an address that cannot or must not be served.
+func checkListen(address string) error {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("%q is no address to listen on, write host:port such as 127.0.0.1:1883: %w", address, err)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("%q can be reached from outside, and this version has no users and no TLS to protect it: write 127.0.0.1:%s", address, port)
+	}
+	return nil
+}

@@ -1,0 +1,194 @@
+package broker
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+const (
+	lingerTime     = 200 * time.Millisecond // for last packets to leave, and again to arrive
+	keepaliveGrace = time.Second            // mochi rounds 1.5 times the keepalive down
+	maxBurst       = 16                     // messages; with 256 KiB each they fit into what may be pending
+	chunkBytes     = 16 << 10               // written to the socket at a time
+	idleBytes      = 64 << 10               // of buffer kept by a client that is up to date
+)
+
+var (
+	errPending = errors.New("the client reads too slowly, too much is pending")
+	errStalled = errors.New("the client has stopped reading")
+)
+
+// conn is a connection whose Write never blocks: mochi writes while it holds
+// locks that publishers need, so that one stalled subscriber would stop them
+// all. Close lets what is pending leave first.
+type conn struct {
+	net.Conn
+	limit int           // bytes pending
+	stall time.Duration // until a write that makes no progress fails
+
+	mu     sync.Mutex
+	moved  sync.Cond // something was written, encoded or closed
+	out    bytes.Buffer
+	burst  int // retained messages routed and not yet encoded, at least
+	closed bool
+	cause  error // why we closed it; nil when mochi or the client did
+	done   chan struct{}
+}
+
+func newConn(nc net.Conn, limits Limits) *conn {
+	c := &conn{Conn: nc, limit: limits.PendingBytes, stall: limits.StallTimeout, done: make(chan struct{})}
+	c.moved.L = &c.mu
+	_ = nc.SetReadDeadline(time.Now().Add(limits.ConnectTimeout))
+	return c
+}
+
+// Write takes b for flush to write. It fails, and closes the connection, when
+// too much is pending.
+func (c *conn) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return 0, net.ErrClosed
+	}
+	if c.out.Len()+len(b) > c.limit {
+		c.shut(errPending)
+		return 0, errPending
+	}
+	c.moved.Broadcast()
+	return c.out.Write(b)
+}
+
+// pending returns how many bytes wait to be written.
+func (c *conn) pending() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.out.Len()
+}
+
+// SetDeadline is how mochi applies the keepalive.
+func (c *conn) SetDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return net.ErrClosed
+	}
+	if !t.IsZero() {
+		t = t.Add(keepaliveGrace)
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+// Close ends reading at once and writing when all that is pending has left, or
+// after lingerTime. The socket is closed by linger.
+func (c *conn) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.shut(nil)
+	return nil
+}
+
+func (c *conn) shut(cause error) {
+	if c.closed {
+		return
+	}
+	c.closed = true
+	c.cause = cause
+	if cause != nil {
+		c.out = bytes.Buffer{} // which can't leave any more
+	}
+	close(c.done)
+	c.moved.Broadcast()
+	_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
+	_ = c.Conn.SetWriteDeadline(time.Now().Add(lingerTime))
+}
+
+// flush writes to the socket until the connection is closed.
+func (c *conn) flush() {
+	chunk := make([]byte, chunkBytes)
+	for {
+		n := c.take(chunk)
+		if n == 0 {
+			return
+		}
+		if _, err := c.Conn.Write(chunk[:n]); err != nil {
+			c.mu.Lock()
+			c.shut(writeError(err))
+			c.mu.Unlock()
+			return
+		}
+	}
+}
+
+// take moves pending bytes to chunk, waiting for some; 0 means that there will
+// be no more.
+func (c *conn) take(chunk []byte) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.out.Len() == 0 && c.out.Cap() > idleBytes {
+		c.out = bytes.Buffer{}
+	}
+	for c.out.Len() == 0 && !c.closed {
+		c.moved.Wait()
+	}
+	n, _ := c.out.Read(chunk)
+	if !c.closed {
+		_ = c.Conn.SetWriteDeadline(time.Now().Add(c.stall))
+	}
+	c.moved.Broadcast()
+	return n
+}
+
+func writeError(err error) error {
+	if t, ok := errors.AsType[net.Error](err); ok && t.Timeout() {
+		return errStalled
+	}
+	return err
+}
+
+// linger closes the socket once the client has seen the last packets: data that
+// arrives after a close would reset the connection and could wipe them out.
+func (c *conn) linger() {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		_ = c.Conn.SetReadDeadline(time.Now().Add(lingerTime))
+		_, _ = io.Copy(io.Discard, c.Conn)
+	}
+	_ = c.Conn.Close()
+}
+
+// routed counts a retained message routed to this client and waits while the
+// client is too far behind. Only the goroutine that reads from the client calls
+// it.
+func (c *conn) routed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.burst++
+	c.catchUp()
+}
+
+// encoded counts a message on its way from mochi's router into the buffer.
+func (c *conn) encoded() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.burst = max(c.burst-1, 0)
+	if c.burst == maxBurst {
+		c.moved.Broadcast()
+	}
+}
+
+// resending waits while the client is too far behind. Only the goroutine that
+// reads from the client calls it.
+func (c *conn) resending() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.catchUp()
+}
+
+func (c *conn) catchUp() {
+	for !c.closed && (c.burst > maxBurst || c.out.Len() > c.limit/8) {
+		c.moved.Wait()
+	}
+}

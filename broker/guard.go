@@ -1,0 +1,114 @@
+package broker
+
+import (
+	"fmt"
+	"strings"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"sluice/broker/topic"
+)
+
+// guard knows the topics that clients may not publish to.
+type guard struct {
+	names   map[string]bool
+	filters []string // with wildcards
+}
+
+func newGuard(protected []string) (guard, error) {
+	g := guard{names: map[string]bool{}}
+	for _, filter := range protected {
+		switch {
+		case topic.CheckName(filter) == nil:
+			g.names[filter] = true
+		case topic.CheckFilter(filter) == nil:
+			g.filters = append(g.filters, filter)
+		default:
+			return g, fmt.Errorf("protected topic %q: %w", filter, topic.CheckFilter(filter))
+		}
+	}
+	return g, nil
+}
+
+func (g guard) protects(name string) bool {
+	if len(name) >= len(mqtt.SysPrefix) && strings.EqualFold(name[:len(mqtt.SysPrefix)], mqtt.SysPrefix) {
+		return true
+	}
+	if g.names[name] {
+		return true
+	}
+	for _, filter := range g.filters {
+		if topic.Match(filter, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// allow reports why a client may not publish to name, or CodeSuccess.
+func (b *Broker) allow(name string, retain bool) packets.Code {
+	switch {
+	case topic.CheckName(name) != nil || levels(name) > b.limits.Levels:
+		return packets.ErrTopicNameInvalid
+	case b.guard.protects(name):
+		return packets.ErrNotAuthorized
+	case retain && b.retainedFull(name):
+		return packets.ErrQuotaExceeded
+	}
+	return packets.CodeSuccess
+}
+
+func (b *Broker) retainedFull(name string) bool {
+	store := b.server.Topics.Retained
+	if store.Len() < b.limits.Retained {
+		return false
+	}
+	_, replaces := store.Get(name)
+	return !replaces
+}
+
+// admit reports why a client may not connect, or CodeSuccess.
+func (b *Broker) admit(cl *mqtt.Client, pk packets.Packet) packets.Code {
+	if pk.Connect.WillFlag {
+		if code := b.allow(pk.Connect.WillTopic, false); code != packets.CodeSuccess {
+			return code
+		}
+	}
+	if _, known := b.server.Clients.Get(cl.ID); !known && b.server.Clients.Len() >= 2*b.limits.Clients {
+		return packets.ErrServerBusy
+	}
+	return packets.CodeSuccess
+}
+
+// connackCode translates a refusal for clients before MQTT 5.
+func connackCode(code packets.Code, version byte) packets.Code {
+	switch {
+	case version >= 5:
+		return code
+	case code == packets.ErrServerBusy:
+		return packets.ErrServerUnavailable
+	default:
+		return packets.Err3NotAuthorized
+	}
+}
+
+// subscribable reports whether a client may subscribe to filter.
+func (b *Broker) subscribable(filter string) bool {
+	if group, rest, shared := sharedFilter(filter); shared {
+		return group && topic.CheckFilter(rest) == nil && levels(rest) <= b.limits.Levels
+	}
+	return topic.CheckFilter(filter) == nil && levels(filter) <= b.limits.Levels
+}
+
+// sharedFilter takes $share/{group}/{filter} apart.
+func sharedFilter(s string) (group bool, filter string, shared bool) {
+	if !mqtt.IsSharedFilter(s) {
+		return false, "", false
+	}
+	_, rest, _ := strings.Cut(s, "/")
+	name, filter, _ := strings.Cut(rest, "/")
+	return name != "" && !strings.ContainsAny(name, "+#"), filter, true
+}
+
+func levels(s string) int { return strings.Count(s, "/") + 1 }

@@ -1,0 +1,171 @@
+package broker_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"sluice/broker"
+	"sluice/broker/topic"
+)
+
+func TestClientLimit(t *testing.T) {
+	b := start(t, broker.Config{Limits: broker.Limits{Clients: 4}})
+	var clients []*client
+	for range 4 {
+		clients = append(clients, connect(t, b))
+	}
+	if _, ack := tryConnect(t, b); ack.ReasonCode != 3 {
+		t.Errorf("CONNACK %d, want 3: server unavailable", ack.ReasonCode)
+	}
+	if _, ack := tryConnect(t, b, version(5)); ack.ReasonCode != 0x89 {
+		t.Errorf("CONNACK 0x%02x, want 0x89: server busy", ack.ReasonCode)
+	}
+	clients[0].leave(b)
+	connect(t, b)
+}
+
+// TestConnectionLimit: connections that have not sent CONNECT are bounded too,
+// and for a short time only.
+func TestConnectionLimit(t *testing.T) {
+	b := start(t, broker.Config{Limits: broker.Limits{Clients: 1, ConnectTimeout: 100 * time.Millisecond}})
+	var idle []net.Conn
+	for range 3 {
+		nc := dial(t, b)
+		_ = nc.SetReadDeadline(time.Now().Add(patience))
+		idle = append(idle, nc)
+	}
+	t0 := time.Now()
+	for i := len(idle) - 1; i >= 0; i-- { // the last one is refused at once
+		if _, err := idle[i].Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("connection %d: %v, want to be closed", i, err)
+		}
+	}
+	if d := time.Since(t0); d < 50*time.Millisecond || d > time.Second {
+		t.Errorf("closed after %v, want 100ms", d)
+	}
+}
+
+func TestSessionLimit(t *testing.T) {
+	b := start(t, broker.Config{Limits: broker.Limits{Clients: 4}})
+	for i := range 8 {
+		connect(t, b, session(fmt.Sprint(i), false)).leave(b)
+	}
+	if _, ack := tryConnect(t, b, session("8", false)); ack.ReasonCode != 3 {
+		t.Errorf("CONNACK %d, want 3: server unavailable", ack.ReasonCode)
+	}
+	if _, ack := tryConnect(t, b, session("7", false)); !ack.SessionPresent {
+		t.Error("a known session was not resumed")
+	}
+}
+
+// leave disconnects and waits until the broker has noticed.
+func (c *client) leave(b *broker.Broker) {
+	c.t.Helper()
+	clients := b.Stats().Clients
+	c.send(disconnect(0))
+	c.wantClosed()
+	_ = c.nc.Close()
+	until(c.t, func() bool { return b.Stats().Clients < clients })
+}
+
+func TestPacketLimit(t *testing.T) {
+	b := start(t, broker.Config{})
+	c, ack := tryConnect(t, b, version(5))
+	if ack.Properties.MaximumPacketSize != 256<<10 || ack.Properties.ReceiveMaximum != 1024 {
+		t.Errorf("announced %d bytes and %d messages", ack.Properties.MaximumPacketSize, ack.Properties.ReceiveMaximum)
+	}
+	c.send(publish("a", strings.Repeat("x", 256<<10-64), 1, 1))
+	c.wantAnswer(packets.Puback, 1, 0)
+	c.send(publish("a", strings.Repeat("x", 256<<10), 1, 2))
+	c.wantClosed()
+}
+
+func TestTopicAliasIsRefused(t *testing.T) {
+	b := start(t, broker.Config{})
+	c := connect(t, b, version(5))
+	pk := publish("a", "x", 1, 1)
+	pk.Properties.TopicAlias, pk.Properties.TopicAliasFlag = 1, true
+	c.send(pk)
+	c.wantDisconnect(0x94)
+}
+
+func TestFilters(t *testing.T) {
+	deep := strings.Repeat("a/", 32) + "#"
+	for _, tt := range []struct {
+		filter string
+		ok     bool
+	}{
+		{"a/#", true},
+		{"#", true},
+		{deep[2:], true},
+		{deep, false},
+		{strings.Repeat("/", 60000), false},
+		{"a/#/b", false},
+		{"a+", false},
+		{"$share/group/a/+", true},
+		{"$share/group/" + deep, false},
+		{"$share/group", false},
+		{"$share//a", false},
+		{"$share/+/a", false},
+		{"", false},
+	} {
+		b := start(t, broker.Config{})
+		for v, refused := range map[byte]byte{4: 0x80, 5: 0x8f} {
+			c := connect(t, b, version(v))
+			want := []byte{1, 1}
+			if !tt.ok {
+				want[0] = refused
+			}
+			if got := c.subscribe(1, 1, tt.filter, "good"); !slices.Equal(got, want) {
+				t.Errorf("v%d %.20q: SUBACK %x, want %x", v, tt.filter, got, want)
+			}
+		}
+	}
+}
+
+func TestFilterLimit(t *testing.T) {
+	b := start(t, broker.Config{Limits: broker.Limits{Filters: 2}})
+	c := connect(t, b)
+	if got := c.subscribe(1, 0, "a", "b", "c"); !slices.Equal(got, []byte{0, 0, 0x80}) {
+		t.Errorf("SUBACK %x", got)
+	}
+}
+
+func TestRetainedLimit(t *testing.T) {
+	b := start(t, broker.Config{Limits: broker.Limits{Retained: 30}}) // mochi's $SYS messages are some 20
+	c := connect(t, b, version(5))
+	for i := range 40 {
+		c.send(retained(publish(fmt.Sprintf("a/%d", i), "x", 1, 1)))
+		if pk := c.want(packets.Puback); pk.ReasonCode == 0x97 {
+			if got := b.Stats().Retained; got != 30 {
+				t.Errorf("refused at %d messages, want 30", got)
+			}
+			break
+		} else if i == 39 {
+			t.Error("never refused")
+		}
+	}
+	c.send(retained(publish("a/0", "y", 1, 2)), retained(publish("a/0", "", 1, 3)), publish("a/new", "x", 1, 4))
+	for id := range uint16(3) {
+		c.wantAnswer(packets.Puback, id+2, 0)
+	}
+	send(t, b, topic.Message{Topic: "gateway", Payload: []byte("x"), Retain: true})
+}
+
+// TestKeepalive: 1.5 times the keepalive is the least that a client has.
+func TestKeepalive(t *testing.T) {
+	b := start(t, broker.Config{})
+	c := connect(t, b, func(pk *packets.Packet) { pk.Connect.Keepalive = 1 })
+	t0 := time.Now()
+	c.wantClosed()
+	if d := time.Since(t0); d < 1500*time.Millisecond || d > 3*time.Second {
+		t.Errorf("closed after %v, want 1.5 s and a little", d)
+	}
+}

@@ -1,0 +1,256 @@
+package broker_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"sluice/broker"
+	"sluice/broker/topic"
+)
+
+func messages(name string, from, n int) []packets.Packet {
+	var out []packets.Packet
+	for i := range n {
+		out = append(out, publish(name, fmt.Sprint(from+i), 1, uint16(i+1)))
+	}
+	return out
+}
+
+// TestManyPublishers has 20 clients publish, as fast as they can, to a subscriber
+// that acknowledges: nothing is lost or reordered, and nothing locks up.
+func TestManyPublishers(t *testing.T) {
+	const publishers, each = 20, 500
+	b := start(t, broker.Config{})
+	for _, v := range []byte{4, 5} { // mochi deadlocks if an MQTT 5 subscriber has a receive maximum
+		sub := connect(t, b, version(v), func(pk *packets.Packet) { pk.Properties.ReceiveMaximum = 1000 })
+		sub.subscribe(1, 1, fmt.Sprintf("load%d/#", v))
+		var running sync.WaitGroup
+		for i := range publishers {
+			c := connect(t, b)
+			bytes := c.encode(messages(fmt.Sprintf("load%d/%d", v, i), 0, each)...)
+			running.Go(func() {
+				for n := range each {
+					c.wantAnswer(packets.Puback, uint16(n+1), 0)
+				}
+			})
+			running.Go(func() { _, _ = c.nc.Write(bytes) })
+		}
+		t0 := time.Now()
+		next := map[string]int{}
+		for range publishers * each {
+			pk := sub.want(packets.Publish)
+			sub.wantMessageIs(pk, fmt.Sprint(next[pk.TopicName]))
+			next[pk.TopicName]++
+		}
+		t.Logf("v%d: %.0f messages/s", v, publishers*each/time.Since(t0).Seconds())
+		running.Wait()
+	}
+	if got := b.Stats().Dropped; got != 0 {
+		t.Errorf("%d dropped", got)
+	}
+}
+
+func (c *client) wantMessageIs(pk packets.Packet, payload string) {
+	c.t.Helper()
+	if string(pk.Payload) != payload {
+		c.t.Fatalf("%s: got %q, want %q", pk.TopicName, pk.Payload, payload)
+	}
+	c.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Puback}, PacketID: pk.PacketID})
+}
+
+// TestPipelining: a client that does not wait for acknowledgements is not slowed
+// down to one message per commit.
+func TestPipelining(t *testing.T) {
+	const commit, each = 20 * time.Millisecond, 1000
+	commits := time.NewTicker(commit)
+	defer commits.Stop()
+	var mu sync.Mutex
+	next := make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	var committer sync.WaitGroup
+	committer.Go(func() {
+		for {
+			select {
+			case <-commits.C:
+				mu.Lock()
+				close(next)
+				next = make(chan struct{})
+				mu.Unlock()
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	defer committer.Wait()
+	defer cancel()
+	b := start(t, broker.Config{}, func(topic.Message) (wait, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		committed := next
+		return func(ctx context.Context) error {
+			select {
+			case <-committed:
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}, nil
+	})
+	c := connect(t, b)
+	t0 := time.Now()
+	c.send(messages("a", 0, each)...)
+	for n := range each {
+		c.wantAnswer(packets.Puback, uint16(n+1), 0)
+	}
+	if d := time.Since(t0); d > each*commit/20 {
+		t.Errorf("took %v", d)
+	} else {
+		t.Logf("%.0f messages/s with commits of %v", each/d.Seconds(), commit)
+	}
+}
+
+// TestStalledSubscriber: a subscriber that does not read keeps nobody waiting
+// and is disconnected; the one beside it gets everything.
+func TestStalledSubscriber(t *testing.T) {
+	for _, qos := range []byte{0, 1} {
+		b := start(t, broker.Config{Limits: broker.Limits{PendingBytes: 1 << 20}})
+		stalled, healthy := connect(t, b, session("stalled", false)), connect(t, b)
+		stalled.subscribe(1, qos, "a")
+		healthy.subscribe(1, qos, "a")
+		clients := b.Stats().Clients
+		var slowest time.Duration
+		payload := strings.Repeat("x", 4000)
+		n := 0
+		for ; b.Stats().Clients == clients; n++ {
+			t0 := time.Now()
+			send(t, b, topic.Message{Topic: "a", Payload: []byte(payload), QoS: 1})
+			slowest = max(slowest, time.Since(t0))
+			healthy.wantMessage("a", payload)
+		}
+		t.Logf("QoS %d: disconnected after %d messages, slowest Publish %v", qos, n, slowest)
+		if slowest > time.Second {
+			t.Errorf("QoS %d: Publish took %v", qos, slowest)
+		}
+		c, ack := tryConnect(t, b, session("stalled", false))
+		if !ack.SessionPresent {
+			t.Error("session lost")
+		}
+		if qos == 1 {
+			c.wantMessage("a", payload)
+		}
+	}
+}
+
+// TestTakeoverOfStalled: a client can come back while its old connection is stuck.
+func TestTakeoverOfStalled(t *testing.T) {
+	b := start(t, broker.Config{Limits: broker.Limits{PendingBytes: 32 << 20}})
+	stalled := connect(t, b, session("c", true))
+	stalled.subscribe(1, 1, "a")
+	for range 4000 { // more than the socket takes
+		send(t, b, topic.Message{Topic: "a", Payload: make([]byte, 4000), QoS: 1})
+	}
+	connect(t, b, session("c", true)).wantPong()
+}
+
+// TestStallTimeout: not reading is noticed even when little is pending.
+func TestStallTimeout(t *testing.T) {
+	b := start(t, broker.Config{Limits: broker.Limits{PendingBytes: 32 << 20, StallTimeout: 100 * time.Millisecond}})
+	stalled := connect(t, b)
+	stalled.subscribe(1, 0, "a")
+	for range 4000 {
+		send(t, b, topic.Message{Topic: "a", Payload: make([]byte, 4000)})
+	}
+	until(t, func() bool { return b.Stats().Clients == 0 })
+}
+
+// TestUnacknowledged: a subscriber that acknowledges nothing is disconnected; for
+// one that is away the oldest are kept.
+func TestUnacknowledged(t *testing.T) {
+	for _, v := range []byte{4, 5} {
+		b := start(t, broker.Config{Limits: broker.Limits{Unacknowledged: 100}})
+		limit := 100 + 2*b.Stats().Retained
+		sub := connect(t, b, version(v), session("c", false))
+		sub.subscribe(1, 1, "a")
+		for i := range limit + 1 {
+			send(t, b, topic.Message{Topic: "a", Payload: fmt.Append(nil, i), QoS: 1})
+		}
+		sub.wantEnd(0x97)
+		until(t, func() bool { return b.Stats().Clients == 0 })
+		for range 10 {
+			send(t, b, topic.Message{Topic: "a", Payload: []byte("too late"), QoS: 1})
+		}
+		if got := b.Stats().Dropped; got != 10 {
+			t.Errorf("%d dropped, want 10", got)
+		}
+		sub = connect(t, b, version(v), session("c", false))
+		seen := map[string]bool{}
+		for range limit + 1 {
+			pk := sub.want(packets.Publish)
+			sub.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Puback}, PacketID: pk.PacketID})
+			seen[string(pk.Payload)] = true
+		}
+		if len(seen) != limit+1 {
+			t.Errorf("%d messages resent, want %d", len(seen), limit+1)
+		}
+		sub.wantPong()
+	}
+}
+
+// wantEnd expects messages, then the end of the connection.
+func (c *client) wantEnd(reason byte) {
+	c.t.Helper()
+	for {
+		pk, err := c.read(patience)
+		switch {
+		case errors.Is(err, io.EOF) && c.v < 5:
+			return
+		case err != nil:
+			c.t.Fatal(err)
+		case pk.FixedHeader.Type == packets.Disconnect && c.v >= 5:
+			if pk.ReasonCode != reason {
+				c.t.Fatalf("DISCONNECT 0x%02x, want 0x%02x", pk.ReasonCode, reason)
+			}
+			return
+		case pk.FixedHeader.Type != packets.Publish:
+			c.t.Fatalf("got %s", packets.PacketNames[pk.FixedHeader.Type])
+		}
+	}
+}
+
+// TestRetainedBurst: a subscriber gets all retained messages, however many there
+// are and however slowly it reads.
+func TestRetainedBurst(t *testing.T) {
+	const n = 10000
+	b := start(t, broker.Config{Limits: broker.Limits{PendingBytes: 1 << 20}})
+	for i := range n {
+		send(t, b, topic.Message{Topic: fmt.Sprintf("burst/%d", i), Payload: []byte(strings.Repeat("x", 1000)), QoS: 1, Retain: true})
+	}
+	for qos := range byte(2) {
+		sub, sent := connect(t, b), b.Stats().Sent
+		sub.subscribe(1, qos, "burst/#")
+		until(t, func() bool { return b.Stats().Sent-sent > 500 }) // of the 10 MB, unread
+		seen := map[string]bool{}
+		for range n {
+			pk := sub.want(packets.Publish)
+			seen[pk.TopicName] = true
+			if qos == 1 {
+				sub.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Puback}, PacketID: pk.PacketID})
+			}
+		}
+		if len(seen) != n {
+			t.Errorf("QoS %d: %d different messages, want %d", qos, len(seen), n)
+		}
+		sub.wantPong()
+	}
+	if got := b.Stats().Dropped; got != 0 {
+		t.Errorf("%d dropped", got)
+	}
+}

@@ -1,0 +1,10 @@
+package topic
+
+// Message is one MQTT application message on its way through the gateway. The
+// payload belongs to whoever receives the message and must not be changed.
+type Message struct {
+	Topic   string
+	Payload []byte
+	QoS     byte // 0, 1 or 2
+	Retain  bool
+}
