@@ -1,0 +1,76 @@
+package queue
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"time"
+
+	"sluice/broker/topic"
+)
+
+func TestRecord(t *testing.T) {
+	at := time.UnixMilli(1_700_000_000_123)
+	for _, m := range []topic.Message{
+		{},
+		{Topic: "a/b", Payload: []byte("17.5"), QoS: 1, Retain: true},
+		{Topic: "a", QoS: 2},
+		{Topic: string(bytes.Repeat([]byte("x"), topic.MaxBytes)), Payload: make([]byte, 100_000)},
+	} {
+		for _, at := range []time.Time{at, {}, time.UnixMilli(0), time.UnixMilli(-1)} {
+			b := appendRecord(nil, m, at)
+			if n := len(b) - len(m.Topic) - len(m.Payload); n > maxOverhead {
+				t.Errorf("overhead of %d bytes", n)
+			}
+			got, gotAt, err := parseRecord(b)
+			if err != nil || !equal(got, m) || !gotAt.Equal(at) {
+				t.Errorf("%.20q at %v became %.20q at %v, %v", m.Topic, at, got.Topic, gotAt, err)
+			}
+		}
+	}
+}
+
+func TestRecordBytes(t *testing.T) {
+	m := topic.Message{Topic: "a/b", Payload: []byte("xy"), QoS: 1, Retain: true}
+	want := []byte{3, 'a', '/', 'b', 0b101, 0xd0, 0x0f, 'x', 'y'}
+	if got := appendRecord(nil, m, time.UnixMilli(1000)); !bytes.Equal(got, want) {
+		t.Errorf("got % x, want % x", got, want)
+	}
+}
+
+func TestNotARecord(t *testing.T) {
+	for name, b := range map[string][]byte{
+		"empty":             {},
+		"topic cut off":     {5, 'a', 'b'},
+		"no flags":          {1, 'a'},
+		"no time":           {1, 'a', 0},
+		"time cut off":      {1, 'a', 0, 0x80},
+		"QoS 3":             {1, 'a', 3, 0},
+		"flag of a later":   {1, 'a', 8, 0},
+		"length overflows":  {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 'a', 0, 0},
+		"topic over 65,535": append([]byte{0x80, 0x80, 4}, make([]byte, 65540)...),
+	} {
+		if _, _, err := parseRecord(b); !errors.Is(err, errRecord) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func FuzzRecord(f *testing.F) {
+	f.Add(appendRecord(nil, topic.Message{Topic: "a/b", Payload: []byte("1"), QoS: 1}, time.UnixMilli(5)))
+	f.Add([]byte{1, 'a', 4, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, at, err := parseRecord(b)
+		if err != nil {
+			return
+		}
+		again, againAt, err := parseRecord(appendRecord(nil, m, at))
+		if err != nil || !equal(again, m) || !againAt.Equal(at) {
+			t.Errorf("%+v at %v became %+v at %v, %v", m, at, again, againAt, err)
+		}
+	})
+}
+
+func equal(a, b topic.Message) bool {
+	return a.Topic == b.Topic && a.QoS == b.QoS && a.Retain == b.Retain && bytes.Equal(a.Payload, b.Payload)
+}

@@ -1,0 +1,305 @@
+package durable_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sluice/gateway/durable"
+	"sluice/gateway/durable/durabletest"
+)
+
+// TestPowerCut takes the power away, or kills the process, during any operation,
+// and checks after each start that nothing acknowledged is missing, nothing is
+// invented, nothing is out of order and no loss is counted.
+func TestPowerCut(t *testing.T) {
+	crash(t, 500, func(*rand.Rand) durabletest.Faults { return durabletest.Faults{} })
+}
+
+// TestPowerCutAfterFailedSync does the same on a disk where one sync in fifteen
+// and one write in fifty fails.
+func TestPowerCutAfterFailedSync(t *testing.T) {
+	crash(t, 170, func(r *rand.Rand) durabletest.Faults {
+		oneIn := func(n int) bool { return r.IntN(n) == 0 }
+		return durabletest.Faults{
+			Sync:  func(string) bool { return oneIn(15) },
+			Write: func(string) bool { return oneIn(50) },
+			Names: func() bool { return oneIn(50) },
+		}
+	})
+}
+
+const livesPerSeed = 3
+
+func crash(t *testing.T, seeds int, faults func(*rand.Rand) durabletest.Faults) {
+	var total trial
+	for seed := range uint64(seeds) {
+		synctest.Test(t, func(t *testing.T) {
+			tr := newTrial(t, seed)
+			for range livesPerSeed {
+				tr.disk.SetFaults(faults(rand.New(rand.NewPCG(seed, 3))))
+				tr.disk.CutAfter(1 + tr.rand.IntN(100))
+				tr.life()
+			}
+			tr.disk.SetFaults(durabletest.Faults{})
+			tr.disk.CutAfter(0)
+			tr.lastLife()
+			total.add(tr)
+		})
+		if t.Failed() {
+			t.Fatalf("seed %d failed", seed)
+		}
+	}
+	t.Logf("%d power cuts, %d kills, %d records acknowledged, %d frames rewritten, %d records dropped at the limit, 0 lost",
+		total.cuts, total.kills, total.waited, total.rewrites, total.overflow)
+}
+
+// trial is the model that a log is compared with. All steps wait until the
+// committer is idle, so a seed always does the same.
+type trial struct {
+	t    *testing.T
+	seed uint64
+	rand *rand.Rand
+	disk *durabletest.Disk
+	opt  durable.Options
+
+	content map[durable.Seq][]string // as appended; the numbers of lost ones are used again
+	safe    durable.Seq              // all below are known to be durable
+	acked   durable.Seq              // the highest cursor ever given
+	lives   int
+	log     *durable.Log
+
+	cuts, kills        int
+	waited             int
+	rewrites, overflow uint64
+}
+
+func newTrial(t *testing.T, seed uint64) *trial {
+	tr := &trial{
+		t: t, seed: seed,
+		rand:    rand.New(rand.NewPCG(seed, 2)),
+		disk:    durabletest.New(seed),
+		content: map[durable.Seq][]string{},
+		safe:    1, acked: 1,
+	}
+	tr.opt = durable.Options{
+		SegmentBytes: 32 << 10,
+		MaxBytes:     []int64{128 << 10, 1 << 20}[seed%2],
+		CommitDelay:  10 * time.Millisecond,
+		CursorEvery:  50 * time.Millisecond,
+		WhenFull:     []durable.WhenFull{durable.Reject, durable.DropOldest}[seed/2%2],
+	}
+	return tr
+}
+
+func (tr *trial) add(o *trial) {
+	tr.cuts += o.cuts
+	tr.kills += o.kills
+	tr.waited += o.waited
+	tr.rewrites += o.rewrites
+	tr.overflow += o.overflow
+}
+
+func (tr *trial) fatalf(format string, args ...any) {
+	tr.t.Helper()
+	tr.disk.Kill()
+	if tr.log != nil {
+		tr.log.Close() // or its goroutine would hide the message
+	}
+	tr.t.Fatalf("seed %d, life %d: %s", tr.seed, tr.lives, fmt.Sprintf(format, args...))
+}
+
+// life opens the log, uses it until the process is dead, and leaves the disk as
+// a power cut or a kill does.
+func (tr *trial) life() {
+	tr.lives++
+	log, err := durable.OpenFS(tr.disk.Start(), tr.opt)
+	tr.log = log
+	synctest.Wait()
+	if err == nil {
+		tr.checkStart(log)
+		r := log.NewReader(log.Acked())
+		for step := 0; tr.disk.Alive() && step < 100; step++ {
+			tr.step(log, r)
+			synctest.Wait()
+		}
+		tr.rewrites += log.Stats().Rewrites
+	}
+	tr.end(log)
+}
+
+func (tr *trial) end(log *durable.Log) {
+	clean := tr.rand.IntN(4) == 0
+	if log != nil && clean && log.Close() == nil {
+		tr.isSafe(durable.Seq(log.Stats().Appended + 1))
+	}
+	if tr.rand.IntN(3) == 0 {
+		tr.disk.Kill()
+		tr.kills++
+	} else {
+		tr.disk.Cut()
+		tr.cuts++
+	}
+	if log != nil {
+		log.Close()
+	}
+	if m := tr.disk.Stats().Misuse; len(m) > 0 {
+		tr.fatalf("misuse of the disk: %v", m)
+	}
+}
+
+func (tr *trial) step(log *durable.Log, r *durable.Reader) {
+	switch tr.rand.IntN(8) {
+	case 0, 1, 2, 3:
+		tr.write(log)
+	case 4, 5:
+		tr.read(log, r)
+	case 6:
+		time.Sleep(time.Duration(tr.rand.IntN(100)) * time.Millisecond)
+	case 7:
+		r.Seek(log.Acked())
+		if log.Stats().Failed != nil {
+			time.Sleep(5 * time.Second)
+		}
+	}
+	tr.checkAccount(log)
+}
+
+func (tr *trial) write(log *durable.Log) {
+	var last durable.Seq
+	for range 1 + tr.rand.IntN(6) {
+		next := durable.Seq(log.Stats().Appended + 1)
+		rec := tr.record(next)
+		seq, err := log.Append(rec)
+		if err != nil {
+			break
+		}
+		if seq != next {
+			tr.fatalf("got number %d instead of %d", seq, next)
+		}
+		tr.content[seq], last = append(tr.content[seq], string(rec)), seq
+		synctest.Wait()
+	}
+	if last == 0 || tr.rand.IntN(5) == 0 {
+		return
+	}
+	if log.Wait(tr.t.Context(), last) == nil {
+		tr.waited += int(last + 1 - tr.safe)
+		tr.isSafe(last + 1)
+	}
+}
+
+// isSafe notes that the records below end are durable as appended last.
+func (tr *trial) isSafe(end durable.Seq) {
+	for ; tr.safe < end; tr.safe++ {
+		c := tr.content[tr.safe]
+		tr.content[tr.safe] = c[len(c)-1:]
+	}
+}
+
+// record is recognisable by number and life, and now and then large.
+func (tr *trial) record(seq durable.Seq) []byte {
+	n := tr.rand.IntN(900)
+	if tr.rand.IntN(20) == 0 {
+		n = tr.rand.IntN(8 << 10)
+	}
+	head := fmt.Appendf(nil, "record %d of life %d ", seq, tr.lives)
+	return append(head, bytes.Repeat([]byte{byte(seq)}, n)...)[:n]
+}
+
+func (tr *trial) read(log *durable.Log, r *durable.Reader) {
+	var last durable.Seq
+	for range tr.rand.IntN(12) {
+		rec, ok, err := r.Next()
+		if err != nil && tr.disk.Alive() {
+			tr.fatalf("read: %v", err)
+		}
+		if err != nil || !ok {
+			break
+		}
+		tr.checkRecord(rec)
+		last = rec.Seq
+	}
+	if last > 0 && tr.rand.IntN(2) == 0 {
+		log.Ack(last + 1)
+		tr.acked = max(tr.acked, last+1)
+	}
+}
+
+// checkRecord also notes which one of a number it was: it stays that one.
+func (tr *trial) checkRecord(rec durable.Record) {
+	if !slices.Contains(tr.content[rec.Seq], string(rec.Data)) {
+		tr.fatalf("record %d is not what was appended", rec.Seq)
+	}
+	tr.content[rec.Seq] = []string{string(rec.Data)}
+}
+
+func (tr *trial) checkAccount(log *durable.Log) {
+	s := log.Stats()
+	if s.Appended != s.Delivered+s.Overflow+s.Damage+s.Backlog {
+		tr.fatalf("account does not close: %+v", s)
+	}
+	if s.Damage != 0 {
+		tr.fatalf("damage was invented: %+v", s)
+	}
+}
+
+// checkStart reads everything that should be there. What a log finds when it is
+// opened is durable.
+func (tr *trial) checkStart(log *durable.Log) {
+	tr.checkAccount(log)
+	s := log.Stats()
+	if durable.Seq(s.Appended+1) < tr.safe {
+		tr.fatalf("records %d to %d are gone", s.Appended+1, tr.safe-1)
+	}
+	if tr.opt.WhenFull == durable.Reject && log.Acked() > tr.acked {
+		tr.fatalf("cursor %d is beyond %d", log.Acked(), tr.acked)
+	}
+	r := log.NewReader(log.Acked())
+	for next := log.Acked(); next <= durable.Seq(s.Appended); next++ {
+		rec, ok, err := r.Next()
+		if !tr.disk.Alive() {
+			return
+		}
+		if err != nil || !ok {
+			tr.fatalf("record %d of %d: %v, %v", next, s.Appended, ok, err)
+		}
+		if rec.Seq != next {
+			tr.fatalf("got record %d instead of %d", rec.Seq, next)
+		}
+		tr.checkRecord(rec)
+	}
+	tr.isSafe(durable.Seq(s.Appended + 1))
+	tr.checkAccount(log)
+}
+
+// lastLife checks once more, on a good disk, and that the log goes on.
+func (tr *trial) lastLife() {
+	tr.lives++
+	log, err := durable.OpenFS(tr.disk.Start(), tr.opt)
+	if err != nil {
+		tr.fatalf("open: %v", err)
+	}
+	tr.log = log
+	tr.checkStart(log)
+	tr.overflow = log.Stats().Overflow
+	log.Ack(durable.Seq(log.Stats().Appended + 1))
+	seq, err := log.Append([]byte("last"))
+	if err == nil {
+		err = log.Wait(context.Background(), seq)
+	}
+	if err != nil {
+		tr.fatalf("the log does not go on: %v", err)
+	}
+	if err := log.Close(); err != nil {
+		tr.fatalf("close: %v", err)
+	}
+	if m := tr.disk.Stats().Misuse; len(m) > 0 {
+		tr.fatalf("misuse of the disk: %v", m)
+	}
+}
