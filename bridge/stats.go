@@ -1,0 +1,93 @@
+package bridge
+
+import (
+	"errors"
+	"time"
+
+	"sluice/bridge/queue"
+)
+
+// Stats is a snapshot of a bridge. Counters begin with the process.
+type Stats struct {
+	Connected bool      // upstream has acknowledged the birth
+	Since     time.Time // when Connected last changed
+	Conn      uint64    // attempts to connect
+
+	Sent      uint64 // messages handed to a session
+	Delivered uint64 // messages with their PUBACK
+	Resent    uint64 // part of Sent that went out before: at most as many arrived twice
+
+	Reconnects uint64 // births acknowledged after the first
+	Stalls     uint64 // connections given up because no PUBACK came
+	Suspects   uint64 // messages that seem to make upstream hang up
+
+	InFlight      int // messages sent and not acknowledged
+	InFlightBytes int
+	Window        int // how many bytes may be in flight
+
+	RTT, RTTMin time.Duration // smoothed and shortest time to a PUBACK on this connection
+
+	LastError   string // why the last connection failed or ended
+	LastErrorAt time.Time
+
+	Queue queue.Stats
+}
+
+// Stats returns a snapshot; it may be called at any time.
+func (b *Bridge) Stats() Stats {
+	b.mu.Lock()
+	s := b.stats
+	b.mu.Unlock()
+	s.Queue = b.lane.Stats()
+	return s
+}
+
+func (b *Bridge) update(f func(*Stats)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f(&b.stats)
+}
+
+// connected takes note of an acknowledged birth.
+func (l *link) connected(reason string) {
+	l.update(func(s *Stats) {
+		s.Connected, s.Since = true, time.Now()
+		if l.born {
+			s.Reconnects++
+		}
+		l.show(s)
+	})
+	l.born, l.told = true, ""
+	l.log.Info("upstream connected", "reason", reason, "conn", l.conn, "backlog", l.lane.Stats().Backlog)
+}
+
+// disconnected takes note that the connection is closed.
+func (l *link) disconnected() {
+	l.flights = nil
+	l.update(func(s *Stats) {
+		if s.Connected {
+			s.Connected, s.Since = false, time.Now()
+		}
+		s.InFlight, s.InFlightBytes = 0, 0
+	})
+}
+
+// failed takes note of why there is no connection, and logs it when it is news.
+// What is behind two errors counts: around it stand ports and times that differ.
+func (b *Bridge) failed(err error) {
+	b.update(func(s *Stats) { s.LastError, s.LastErrorAt = err.Error(), time.Now() })
+	if cause := innermost(err).Error(); cause != b.told {
+		b.log.Warn("no connection to upstream", "err", err)
+		b.told = cause
+	}
+}
+
+func innermost(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+}

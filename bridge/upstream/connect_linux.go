@@ -1,0 +1,20 @@
+package upstream
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// control sets TCP_USER_TIMEOUT (RFC 5482, tcp(7)): without it a half-open
+// connection with data on its way lives for up to a quarter of an hour.
+func control(_, _ string, c syscall.RawConn) error {
+	var failed error
+	err := c.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(userTimeout.Milliseconds()))
+	})
+	if err != nil {
+		return err
+	}
+	return failed
+}

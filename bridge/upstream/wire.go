@@ -1,0 +1,276 @@
+package upstream
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+const (
+	writeTimeout = 2 * time.Minute // for one chunk; less than 140 B/s is no link
+	writeChunk   = 16 << 10
+	maxInbound   = 256 << 10 // longest PUBLISH taken; what else a broker sends has 4 bytes
+)
+
+// errEnded is all paho ever learns. It must not speak of a closed connection:
+// paho takes such an error for its own doing and waits for ever.
+var errEnded = errors.New("connection ended")
+
+// wire is the connection as paho sees it. Writes are taken at once and leave
+// through flush, in order. Reads let only packets through that paho can be
+// trusted with. The first thing that goes wrong on either side ends both; done
+// is closed then and cause says why.
+type wire struct {
+	net.Conn // perhaps TLS
+	raw      net.Conn
+	in       *bufio.Reader
+	left     int           // of the packet being read
+	wake     chan struct{} // there is something for flush to do
+	done     chan struct{}
+	flushed  chan struct{} // flush has returned
+
+	publishing sync.Mutex // see whileUp
+
+	mu     sync.Mutex
+	out    []byte // bounded by what the session lets be owed
+	linger bool   // Close means: when everything is flushed
+	last   bool   // Close came
+	err    error
+}
+
+// newWire starts flushing to conn, which runs over raw. The wire ends when the
+// peer is silent for longer than silence.
+func newWire(raw, conn net.Conn, silence time.Duration) *wire {
+	w := &wire{
+		Conn:    conn,
+		raw:     raw,
+		in:      bufio.NewReader(&patient{conn, silence}),
+		wake:    make(chan struct{}, 1),
+		done:    make(chan struct{}),
+		flushed: make(chan struct{}),
+	}
+	go w.flush()
+	return w
+}
+
+// end closes the connection at once. The first cause counts.
+func (w *wire) end(cause error) {
+	w.note(cause)
+	w.raw.Close()
+}
+
+func (w *wire) note(cause error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil {
+		w.err = cause
+		close(w.done)
+	}
+}
+
+// cause returns why the wire ended, nil while it has not.
+func (w *wire) cause() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
+}
+
+// whileUp runs f unless the wire has ended. Should it end meanwhile, paho learns
+// of it only after f: a Publish that overlaps paho's own shutdown would hang.
+func (w *wire) whileUp(f func()) bool {
+	w.publishing.Lock()
+	defer w.publishing.Unlock()
+	if w.cause() != nil {
+		return false
+	}
+	f()
+	return true
+}
+
+// Write takes p and returns; flush sends it. It never fails: paho hears of the
+// end from Read alone.
+func (w *wire) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil {
+		w.out = append(w.out, p...)
+		w.signal()
+	}
+	return len(p), nil
+}
+
+func (w *wire) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// lingerOnClose makes a later Close wait in the background until everything
+// written before it has left.
+func (w *wire) lingerOnClose() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.linger = true
+}
+
+// Close is called by paho, after DISCONNECT or because it gave up.
+func (w *wire) Close() error {
+	w.mu.Lock()
+	linger := w.linger
+	w.last = true
+	w.signal()
+	w.mu.Unlock()
+	if !linger {
+		w.end(errors.New("upstream sent a packet that makes no sense"))
+	}
+	return nil
+}
+
+// The wire has its own ideas of patience: see patient and send.
+
+func (w *wire) SetDeadline(time.Time) error      { return nil }
+func (w *wire) SetReadDeadline(time.Time) error  { return nil }
+func (w *wire) SetWriteDeadline(time.Time) error { return nil }
+
+func (w *wire) flush() {
+	defer close(w.flushed)
+	for {
+		select {
+		case <-w.wake:
+		case <-w.done:
+			return
+		}
+		w.mu.Lock()
+		batch, last := w.out, w.last
+		w.out = nil
+		w.mu.Unlock()
+		if err := w.send(batch); err != nil {
+			w.end(fmt.Errorf("sending to upstream: %w", err))
+			return
+		}
+		if last {
+			w.note(errClosed)
+			w.Conn.Close() // says goodbye first where TLS wants it
+			return
+		}
+	}
+}
+
+func (w *wire) send(batch []byte) error {
+	for len(batch) > 0 {
+		if err := w.Conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+			return err
+		}
+		n, err := w.Conn.Write(batch[:min(len(batch), writeChunk)])
+		if err != nil {
+			return err
+		}
+		batch = batch[n:]
+	}
+	return nil
+}
+
+// Read hands out one packet after the other and ends the wire on the first error.
+func (w *wire) Read(p []byte) (n int, err error) {
+	if w.left == 0 {
+		w.left, err = w.nextPacket()
+	}
+	if err == nil {
+		n, err = w.in.Read(p[:min(len(p), w.left)])
+		w.left -= n
+	}
+	if err != nil {
+		w.readFailed(err)
+		return n, errEnded
+	}
+	return n, nil
+}
+
+// readFailed ends the wire and returns when paho may shut down.
+func (w *wire) readFailed(err error) {
+	if w.lingers() {
+		<-w.flushed // a broker may hang up on DISCONNECT before flush can tell
+	}
+	w.end(readable(err))
+	w.publishing.Lock() // a Publish in progress returns first
+	defer w.publishing.Unlock()
+}
+
+func (w *wire) lingers() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.linger
+}
+
+// readable turns what Read meets most often into words for a technician.
+func readable(err error) error {
+	switch {
+	case errors.Is(err, io.EOF):
+		return errors.New("upstream closed the connection")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return errors.New("upstream is silent")
+	}
+	return err
+}
+
+// nextPacket returns the length of the next packet without consuming any of it.
+// What paho must not see is an error: lengths it would allocate unseen, refusals
+// it does not know and takes for success, and answers to what was never asked,
+// which complete the token of a PUBLISH as if they were its PUBACK.
+func (w *wire) nextPacket() (int, error) {
+	header, body, err := w.peekHeader()
+	if err != nil {
+		return 0, err
+	}
+	const connack, publish, puback, pingresp = 2, 3, 4, 13
+	switch kind := header[0] >> 4; {
+	case kind == connack && body == 2:
+		ack, err := w.in.Peek(len(header) + body)
+		if err != nil {
+			return 0, err
+		}
+		if code := ack[len(ack)-1]; code > 5 {
+			return 0, refusal(code, "")
+		}
+	case kind == puback && body == 2, kind == pingresp && body == 0, kind == publish && body <= maxInbound:
+	default:
+		return 0, fmt.Errorf("upstream sent a packet of type %d and %d bytes, which has no place here", kind, body)
+	}
+	return len(header) + body, nil
+}
+
+// peekHeader returns the fixed header (MQTT 3.1.1, 2.2) and the length that
+// follows it.
+func (w *wire) peekHeader() (header []byte, body int, err error) {
+	for n := 2; n <= 5; n++ {
+		header, err = w.in.Peek(n)
+		if err != nil {
+			return nil, 0, err
+		}
+		if header[n-1] < 0x80 {
+			length, _ := binary.Uvarint(header[1:]) // the same encoding, up to four bytes
+			return header, int(length), nil
+		}
+	}
+	return nil, 0, errors.New("upstream sent a packet length that is none")
+}
+
+// patient gives each read the same time.
+type patient struct {
+	conn  net.Conn
+	limit time.Duration
+}
+
+func (p *patient) Read(b []byte) (int, error) {
+	if err := p.conn.SetReadDeadline(time.Now().Add(p.limit)); err != nil {
+		return 0, err
+	}
+	return p.conn.Read(b)
+}
