@@ -1,0 +1,175 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"sluice/broker/topic"
+	"sluice/mapping"
+)
+
+// Limits and defaults of a bridge.
+const (
+	minKeepAlive       = 5 * time.Second
+	maxKeepAlive       = 20 * time.Minute
+	defaultKeepAlive   = 60 * time.Second
+	minQueue           = 4 << 20
+	maxQueue           = 1 << 40
+	defaultQueue       = 256 << 20
+	maxCommitDelay     = time.Minute
+	defaultCommitDelay = 200 * time.Millisecond
+)
+
+func (r *reader) bridges(n mapping.Node) []Bridge {
+	var bridges []Bridge
+	ids := map[string]bool{}
+	for _, item := range n.Seq() {
+		b := r.bridge(item)
+		if b.ID != "" && ids[b.ID] {
+			item.As(fmt.Sprintf("bridge %q", b.ID)).Problem("give each bridge an id of its own", "the id is used twice")
+		}
+		ids[b.ID] = true
+		bridges = append(bridges, b)
+	}
+	return bridges
+}
+
+func (r *reader) bridge(n mapping.Node) Bridge {
+	m := n.As("bridge").Map("id", "url", "allow_plaintext", "client_id", "username", "password", "tls", "keepalive", "queue", "send")
+	b := Bridge{ID: m.Need("id", "cloud").ID()}
+	m = m.Named(fmt.Sprintf("bridge %q", b.ID))
+	b.URL = r.brokerURL(m.Need("url", "mqtts://mqtt.example.com:8883"), m.Get("allow_plaintext").Bool(false))
+	b.ClientID = r.gateway
+	if id := m.Get("client_id"); id.Present() {
+		b.ClientID = r.expand(id)
+	}
+	b.Username = m.Get("username").Text()
+	b.PasswordFile = r.password(m.Get("password"))
+	r.tls(&b, m.Get("tls"))
+	b.KeepAlive = m.Get("keepalive").Duration(minKeepAlive, maxKeepAlive, defaultKeepAlive)
+	b.Queue = r.queue(m.Get("queue"))
+	b.Send = r.send(m.Need("send", `[{match: "#"}]`))
+	return b
+}
+
+// brokerURL reads the address of the broker upstream and adds the usual port.
+func (r *reader) brokerURL(n mapping.Node, plaintext bool) string {
+	s := n.Text()
+	if s == "" {
+		return ""
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.Hostname() == "" {
+		n.Problem("write mqtts://host:8883, or mqtt://host:1883 without encryption", "%q is not the address of a broker", s)
+		return ""
+	}
+	ports := map[string]string{"mqtt": "1883", "mqtts": "8883"}
+	switch {
+	case ports[u.Scheme] == "":
+		n.Problem("write mqtts:// or mqtt:// in front of the host", "%q: scheme %q is not known", s, u.Scheme)
+	case u.User != nil:
+		n.Problem("use the keys username and password", "a password does not belong into the address")
+	case u.Path != "" && u.Path != "/":
+		n.Problem("write only the host and the port", "%q has a path", s)
+	case u.Scheme == "mqtt" && !plaintext && !isLoopback(u.Hostname()):
+		n.Problem("write mqtts://, or add allow_plaintext: true if the way there is protected otherwise, such as by a VPN",
+			"mqtt:// to %s sends everything unencrypted", u.Hostname())
+	}
+	if u.Port() == "" {
+		u.Host = net.JoinHostPort(u.Hostname(), ports[u.Scheme])
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// password reads where the password is kept: a file that only its owner can
+// read.
+func (r *reader) password(n mapping.Node) string {
+	if !n.Present() {
+		return ""
+	}
+	if n.IsScalar() {
+		n.Problem("write it to a file of its own and give password: {file: secrets/cloud}", "a password does not belong into the site file")
+		return ""
+	}
+	file := n.Map("file").Need("file", "secrets/cloud")
+	path := r.readable(file)
+	if path == "" {
+		return ""
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o007 != 0 {
+		file.Problem("chmod o-rwx "+path, "every user of this machine can read %s", path)
+	}
+	return path
+}
+
+func (r *reader) tls(b *Bridge, n mapping.Node) {
+	m := n.Map("ca", "cert", "key")
+	b.CA, b.Cert, b.Key = r.readable(m.Get("ca")), r.readable(m.Get("cert")), r.readable(m.Get("key"))
+	if m.Get("cert").Present() != m.Get("key").Present() {
+		n.Problem("give both, or neither", "a certificate needs its key and the key its certificate")
+	}
+	if n.Present() && strings.HasPrefix(b.URL, "mqtt:") {
+		n.Problem("write mqtts:// in url, or leave tls out", "the address begins with mqtt://, which is not encrypted")
+	}
+}
+
+// readable returns the path at n after checking that it is there.
+func (r *reader) readable(n mapping.Node) string {
+	path := r.file(n)
+	if path == "" {
+		return ""
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		n.Problem("create it, or correct the path", "%s", err)
+		return ""
+	}
+	f.Close()
+	return path
+}
+
+func (r *reader) queue(n mapping.Node) Queue {
+	m := n.Map("size", "when_full", "commit_delay")
+	return Queue{
+		Bytes:       m.Get("size").Size(minQueue, maxQueue, defaultQueue),
+		DropOldest:  m.Get("when_full").Choice("drop-oldest", "reject") == "drop-oldest",
+		CommitDelay: m.Get("commit_delay").Duration(0, maxCommitDelay, defaultCommitDelay),
+	}
+}
+
+func (r *reader) send(n mapping.Node) []Rule {
+	var rules []Rule
+	for _, item := range n.Seq() {
+		rules = append(rules, r.rule(item))
+	}
+	return rules
+}
+
+func (r *reader) rule(n mapping.Node) Rule {
+	m := n.Map("match", "exclude", "to", "drop")
+	rule := Rule{Match: r.filter(m.Need("match", `"{site}/#"`)), Drop: m.Get("drop").Bool(false), To: "{topic}"}
+	for _, item := range m.Get("exclude").Seq() {
+		rule.Exclude = append(rule.Exclude, r.filter(item))
+	}
+	to := m.Get("to")
+	if !to.Present() {
+		return rule
+	}
+	rule.To = r.expand(to, "{topic}")
+	if !strings.Contains(rule.To, "{topic}") {
+		to.Problem(fmt.Sprintf("write \"%s/{topic}\"", rule.To), "without {topic} every message would go to the same topic")
+	}
+	if err := topic.CheckName(strings.ReplaceAll(rule.To, "{topic}", "x")); err != nil {
+		to.Problem("write topic levels and {topic}, e.g. \"acme/{topic}\"", "%q: %s", to.Text(), err)
+	}
+	return rule
+}

@@ -1,0 +1,78 @@
+// Package config reads a site file: raw YAML in, one typed and immutable Config
+// out, or every mistake at once with its place, cause and fix. Together with
+// package gateway it is the only place that knows all parts; the parts
+// themselves see only their own section, already checked.
+package config
+
+import (
+	"time"
+
+	"sluice/drivers/modbus"
+	"sluice/mapping"
+)
+
+// Version is the version of the site file format that this build reads.
+const Version = 1
+
+// Config is a whole site, checked.
+type Config struct {
+	Site    string
+	Gateway string // stable id of this gateway: client id upstream, level of its state topic
+	Group   string // the fleet it belongs to
+	Buses   []Bus
+	Devices []mapping.Device
+	Publish Publish
+	Broker  Broker
+	Bridges []Bridge
+	Digest  string // "sha256:" and the first 16 hex digits of the file's hash
+}
+
+// Bus is one serial port with RS-485 devices on it.
+type Bus struct {
+	ID   string
+	Port string // e.g. /dev/ttyUSB0 or /dev/serial/by-id/...
+	Line modbus.Line
+	Gap  time.Duration // silence kept before each request on top of t3.5
+	Echo bool          // the adapter returns what it sends
+}
+
+// Publish says how readings become messages.
+type Publish struct {
+	Topic   string // template with {site}, {gateway}, {device}, {point}
+	Payload string // "json" or "value"
+	Retain  bool
+}
+
+// Broker is the broker on the LAN.
+type Broker struct {
+	Listen []string // host:port, loopback
+}
+
+// Bridge relays topics to a broker upstream.
+type Bridge struct {
+	ID           string
+	URL          string // mqtt://host:port or mqtts://host:port
+	ClientID     string
+	Username     string
+	PasswordFile string // path; empty for none
+	CA           string // path of a PEM file; empty for the system's authorities
+	Cert, Key    string // paths of the client's certificate and key; empty for none
+	KeepAlive    time.Duration
+	Queue        Queue
+	Send         []Rule
+}
+
+// Queue is the bridge's store on flash.
+type Queue struct {
+	Bytes       int64
+	DropOldest  bool // at the limit; else new messages are refused
+	CommitDelay time.Duration
+}
+
+// Rule says which local topics go upstream, and as what.
+type Rule struct {
+	Match   string   // topic filter
+	Exclude []string // topic filters
+	To      string   // topic upstream; {topic} stands for the local one
+	Drop    bool     // matching messages stay here
+}

@@ -1,0 +1,91 @@
+package config
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"sluice/mapping"
+)
+
+// maxFile bounds a site file; the largest known site needs a tenth of it.
+const maxFile = 4 << 20
+
+// Load reads and checks the site file at path. Paths in it are relative to its
+// folder. The error is mapping.Problems when the file could be read.
+func Load(path string) (*Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("read site file: %w", err)
+	}
+	if len(text) > maxFile {
+		return nil, fmt.Errorf("%s is larger than %s: a site file is not", path, mapping.FormatSize(maxFile))
+	}
+	return parse(path, filepath.Dir(path), text)
+}
+
+// Parse checks the text of a site file whose problems are reported under name;
+// paths in it are relative to the working directory.
+func Parse(name string, text []byte) (*Config, error) { return parse(name, "", text) }
+
+func parse(name, dir string, text []byte) (*Config, error) {
+	file := mapping.NewFile(name, text)
+	var doc yaml.Node
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		reportSyntax(file, err)
+		return nil, file.Problems.Err()
+	}
+	if doc.Kind == 0 {
+		file.Report(0, 0, "the file is empty", "start from `sluice help site`")
+		return nil, file.Problems.Err()
+	}
+	r := reader{dir: dir}
+	c := r.site(file.Root(&doc))
+	if err := file.Problems.Err(); err != nil {
+		return nil, err
+	}
+	c.Digest = fmt.Sprintf("sha256:%.8x", sha256.Sum256(text))
+	return c, nil
+}
+
+// syntaxError is how the YAML library words its errors.
+var syntaxError = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+
+// reportSyntax gives a YAML error a place in the file.
+func reportSyntax(file *mapping.File, err error) {
+	var types *yaml.TypeError
+	if errors.As(err, &types) {
+		for _, e := range types.Errors {
+			reportSyntax(file, errors.New("yaml: "+e))
+		}
+		return
+	}
+	line, what := 0, err.Error()
+	if m := syntaxError.FindStringSubmatch(what); m != nil {
+		line, _ = strconv.Atoi(m[1])
+		what = m[2]
+	}
+	fix := ""
+	switch {
+	case strings.Contains(what, "cannot start any token"):
+		fix = "indent with spaces, not tabs; put text with special characters in quotes"
+	case strings.Contains(what, "mapping values are not allowed"):
+		fix = "check the indentation of this line and of the one above; put text with \": \" in quotes"
+	case strings.Contains(what, "did not find expected"):
+		fix = "check the indentation and the brackets of the lines above"
+	}
+	file.Report(line, 1, "not valid YAML: "+what, fix)
+}

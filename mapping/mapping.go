@@ -1,0 +1,41 @@
+// Package mapping turns the devices of a site file into a plan: which registers
+// to read in which blocks, and how their bytes become readings. It reads YAML
+// through Node, which keeps every position, so that a mistake is reported with
+// its line, its cause and its fix. The gateway polls by the plan; the package
+// itself knows no bus, no broker and no clock.
+package mapping
+
+import (
+	"time"
+
+	"sluice/drivers/modbus"
+	"sluice/mapping/layout"
+)
+
+// Device is one configured physical thing on a bus. It is immutable once read.
+type Device struct {
+	ID           string
+	Name         string // for people; the ID where none is given
+	Bus          string
+	Unit         modbus.UnitID
+	Timeout      time.Duration // end of a request to the first byte of its reply
+	OfflineAfter int           // failed exchanges in a row until the device counts as offline
+	Points       []Point
+}
+
+// Point is one named value of a device and where it lies.
+type Point struct {
+	ID       string
+	Register Register
+	Layout   layout.Layout
+	Unit     string // e.g. "kWh"; empty for none
+	Interval time.Duration
+}
+
+// span is how many registers, or bits of a bit table, the point covers.
+func (p *Point) span() int {
+	if p.Register.Table.Bits() {
+		return 1
+	}
+	return p.Layout.Words()
+}

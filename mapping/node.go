@@ -1,0 +1,204 @@
+package mapping
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// File is a site file being read: its text, for excerpts, and what is wrong
+// with it so far.
+type File struct {
+	Name     string
+	Problems Problems
+	lines    []string
+}
+
+// NewFile returns a file whose problems are reported under name.
+func NewFile(name string, text []byte) *File {
+	return &File{Name: name, lines: strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")}
+}
+
+// What must not be shown again of a site file: the plain value of a password,
+// the user and password inside an address.
+var (
+	plainPassword = regexp.MustCompile(`(?i)(password["']?\s*:\s*)[^{\s][^,}]*`)
+	userInfo      = regexp.MustCompile(`[^\s/"'{,]+:[^\s/"'{,]*@`)
+)
+
+// Report adds a problem at a line and column, both from 1; line 0 means the
+// file as a whole.
+func (f *File) Report(line, column int, what, fix string) {
+	p := Problem{File: f.Name, Line: line, Column: column, What: userInfo.ReplaceAllString(what, "***@"), Fix: fix}
+	if line > 0 && line <= len(f.lines) {
+		p.Source = userInfo.ReplaceAllString(plainPassword.ReplaceAllString(f.lines[line-1], "$1***"), "***@")
+	}
+	f.Problems = append(f.Problems, p)
+}
+
+// Root returns the top of the parsed document.
+func (f *File) Root(doc *yaml.Node) Node {
+	if doc.Kind == yaml.DocumentNode && len(doc.Content) > 0 {
+		doc = doc.Content[0]
+	}
+	return Node{file: f, yaml: doc}
+}
+
+// Node is a place in a site file. Its methods read what stands there, and where
+// that is not what it should be they report the problem at its position and
+// return the zero value, so that reading goes on and every mistake is found at
+// once. An absent key is a Node too: it reads as zero values without a problem.
+type Node struct {
+	file  *File
+	yaml  *yaml.Node // nil: the key is absent
+	outer *yaml.Node // where an absent key would have been
+	name  string     // what people call this place: `device "meter"`, "baud"
+}
+
+// Present reports whether anything stands here.
+func (n Node) Present() bool { return n.yaml != nil }
+
+// IsScalar reports whether a single value stands here.
+func (n Node) IsScalar() bool {
+	y := n.resolved()
+	return y != nil && y.Kind == yaml.ScalarNode
+}
+
+// As gives the place a name that its problems carry, e.g. `device "meter"`.
+func (n Node) As(name string) Node {
+	n.name = name
+	return n
+}
+
+// Problem reports what is wrong at this place and how to fix it.
+func (n Node) Problem(fix, format string, args ...any) {
+	at := n.yaml
+	if at == nil {
+		at = n.outer
+	}
+	what := fmt.Sprintf(format, args...)
+	if n.name != "" {
+		what = n.name + ": " + what
+	}
+	n.file.Report(at.Line, at.Column, what, fix)
+}
+
+// Seq returns the items of a list; nothing when the key is absent.
+func (n Node) Seq() []Node {
+	y := n.resolved()
+	if y == nil || isNull(y) {
+		return nil
+	}
+	if y.Kind != yaml.SequenceNode {
+		n.Problem("start each item on its own line with \"- \"", "must be a list, not %s", kind(y))
+		return nil
+	}
+	items := make([]Node, len(y.Content))
+	for i, c := range y.Content {
+		items[i] = Node{file: n.file, yaml: c, name: n.name}
+	}
+	return items
+}
+
+// Map returns the keys and values of a mapping. Keys other than those given are
+// problems, with the nearest known key as the fix.
+func (n Node) Map(keys ...string) Map {
+	m := Map{node: n, values: map[string]Node{}}
+	y := n.resolved()
+	if y == nil {
+		return m
+	}
+	if y.Kind != yaml.MappingNode {
+		n.Problem("write it as key: value pairs; the keys are "+list(keys), "must be a mapping, not %s", kind(y))
+		return m
+	}
+	for i := 0; i+1 < len(y.Content); i += 2 {
+		key := Node{file: n.file, yaml: y.Content[i], name: n.name}
+		name := y.Content[i].Value
+		switch {
+		case !contains(keys, name):
+			meant := nearest(name, keys)
+			m.meant = append(m.meant, meant)
+			key.Problem(unknownFix(meant, keys), "unknown key %q", name)
+		case m.values[name].Present():
+			key.Problem("keep one of the two", "%q is given twice", name)
+		default:
+			m.values[name] = Node{file: n.file, yaml: y.Content[i+1], name: within(n.name, name)}
+		}
+	}
+	return m
+}
+
+// Map is a mapping of a site file with known keys.
+type Map struct {
+	node   Node
+	values map[string]Node
+	meant  []string // known keys that unknown ones probably stand for
+}
+
+// Get returns the value of a key, absent or not. A key without a value counts
+// as absent.
+func (m Map) Get(key string) Node {
+	if v, ok := m.values[key]; ok && !isNull(v.yaml) {
+		return v
+	}
+	at := m.node.yaml
+	if at == nil {
+		at = m.node.outer
+	}
+	return Node{file: m.node.file, outer: at, name: within(m.node.name, key)}
+}
+
+// Need returns the value of a key and reports it when it is missing; example
+// shows what to write.
+func (m Map) Need(key, example string) Node {
+	v := m.Get(key)
+	if !v.Present() && m.node.Present() && m.node.resolved().Kind == yaml.MappingNode && !contains(m.meant, key) {
+		m.node.Problem("add "+key+": "+example, "%q is missing", key)
+	}
+	return v
+}
+
+// Named returns the map with a name that its later problems carry.
+func (m Map) Named(name string) Map {
+	m.node.name = name
+	named := make(map[string]Node, len(m.values))
+	for key, v := range m.values {
+		named[key] = v.As(within(name, key))
+	}
+	m.values = named
+	return m
+}
+
+// resolved follows an alias to what it stands for.
+func (n Node) resolved() *yaml.Node {
+	y := n.yaml
+	if y != nil && y.Kind == yaml.AliasNode {
+		return y.Alias
+	}
+	return y
+}
+
+func isNull(y *yaml.Node) bool {
+	return y.Kind == yaml.ScalarNode && y.Tag == "!!null"
+}
+
+func within(outer, key string) string {
+	if outer == "" {
+		return key
+	}
+	return outer + ": " + key
+}
+
+func kind(y *yaml.Node) string {
+	switch y.Kind {
+	case yaml.SequenceNode:
+		return "a list"
+	case yaml.MappingNode:
+		return "a mapping"
+	default:
+		return fmt.Sprintf("%q", y.Value)
+	}
+}

@@ -1,0 +1,239 @@
+package mapping
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Text returns the scalar exactly as written, whatever a YAML decoder would
+// make of it: 8E1 stays 8E1.
+func (n Node) Text() string {
+	y := n.resolved()
+	if y == nil {
+		return ""
+	}
+	if y.Kind != yaml.ScalarNode {
+		n.Problem("write one value", "must be a single value, not %s", kind(y))
+		return ""
+	}
+	return y.Value
+}
+
+// idPattern is what an id may look like: it becomes a topic level, a file name
+// and a metric label.
+var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
+
+// ID returns an id: 1 to 64 lower-case letters, digits, "-" and "_", the first
+// a letter or digit.
+func (n Node) ID() string {
+	s := n.Text()
+	if s == "" || idPattern.MatchString(s) {
+		return s
+	}
+	fix := "use lower-case letters, digits, \"-\" and \"_\" (64 at most)"
+	if near := slug(s); near != "" {
+		fix = "write " + near
+	}
+	n.Problem(fix, "%q cannot be used as an id: it becomes part of MQTT topics", s)
+	return ""
+}
+
+// slug turns a name into the nearest allowed id.
+func slug(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '_', r == '-':
+			return r
+		case r == ' ', r == '.', r == '/', r == ':':
+			return '-'
+		}
+		return -1
+	}, strings.ToLower(s))
+	s = strings.Trim(s, "-_")
+	return s[:min(len(s), 64)]
+}
+
+// Bool returns a truth value, and fallback where none is given.
+func (n Node) Bool(fallback bool) bool {
+	switch s := n.Text(); strings.ToLower(s) {
+	case "":
+		return fallback
+	case "true", "yes", "on":
+		return true
+	case "false", "no", "off":
+		return false
+	default:
+		n.Problem("write true or false", "%q is neither true nor false", s)
+		return fallback
+	}
+}
+
+// Int returns a whole number from lo to hi, and fallback where none is given.
+func (n Node) Int(lo, hi, fallback int) int {
+	s := n.Text()
+	if s == "" {
+		return fallback
+	}
+	i, err := parseInt(s)
+	if err != nil {
+		n.Problem(err.fix, "%s", err.what)
+		return fallback
+	}
+	if i < int64(lo) || i > int64(hi) {
+		n.Problem(fmt.Sprintf("write a number from %d to %d", lo, hi), "%s is out of range", s)
+		return fallback
+	}
+	return int(i)
+}
+
+// fixable is what is wrong with a text and what to write instead.
+type fixable struct{ what, fix string }
+
+func (f *fixable) Error() string { return f.what + "; " + f.fix }
+
+// parseInt reads a decimal or 0x number. A leading zero is refused because YAML
+// parsers disagree about it: 040001 is 16385 to some and 40001 to others.
+func parseInt(s string) (int64, *fixable) {
+	digits := strings.TrimPrefix(s, "-")
+	if len(digits) > 1 && digits[0] == '0' && digits[1] >= '0' && digits[1] <= '9' {
+		return 0, &fixable{
+			what: fmt.Sprintf("%s has a leading zero: some programs read that as an octal number", s),
+			fix:  "write " + strings.TrimLeft(digits, "0") + ", or 0x... for a hexadecimal number",
+		}
+	}
+	base, body := 10, s
+	if rest, ok := strings.CutPrefix(strings.ToLower(digits), "0x"); ok && digits == s {
+		base, body = 16, rest
+	}
+	i, err := strconv.ParseInt(body, base, 64)
+	if err != nil {
+		return 0, &fixable{what: fmt.Sprintf("%q is not a whole number", s), fix: "write digits only, e.g. 17 or 0x11"}
+	}
+	return i, nil
+}
+
+// number returns a finite decimal number, and fallback where none is given.
+func (n Node) number(fallback float64) float64 {
+	s := n.Text()
+	if s == "" {
+		return fallback
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) || strings.ContainsAny(s, "xX_") {
+		n.Problem("write a number with a decimal point, e.g. 0.1", "%q is not a number", s)
+		return fallback
+	}
+	return f
+}
+
+// Duration returns a time from lo to hi such as "500ms", "5s" or "10m", and
+// fallback where none is given.
+func (n Node) Duration(lo, hi, fallback time.Duration) time.Duration {
+	s := n.Text()
+	if s == "" {
+		return fallback
+	}
+	d, err := time.ParseDuration(s)
+	if days, ok := strings.CutSuffix(s, "d"); ok && err != nil {
+		if i, convErr := strconv.Atoi(days); convErr == nil && i <= 36500 {
+			d, err = time.Duration(i)*24*time.Hour, nil
+		}
+	}
+	switch {
+	case err != nil && isDigits(s):
+		n.Problem(fmt.Sprintf("write %ss for seconds or %sms for milliseconds", s, s), "%q has no unit of time", s)
+	case err != nil:
+		n.Problem("write a number and a unit: 500ms, 5s, 10m, 1h, 7d", "%q is not a time", s)
+	case d < lo || d > hi:
+		n.Problem(fmt.Sprintf("write a time from %s to %s", FormatDuration(lo), FormatDuration(hi)), "%s is out of range", s)
+	default:
+		return d
+	}
+	return fallback
+}
+
+func isDigits(s string) bool { return strings.Trim(s, "0123456789") == "" }
+
+// FormatDuration writes a time as the site file does, without zero parts: 5m,
+// not 5m0s.
+func FormatDuration(d time.Duration) string {
+	if d > 0 && d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%dd", d/(24*time.Hour))
+	}
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// sizeUnits are the units of sizes, the largest first: of 1024 as computers
+// count, of 1000 as vendors of cards do.
+var sizeUnits = []struct {
+	name  string
+	bytes int64
+}{
+	{"TiB", 1 << 40}, {"TB", 1e12}, {"GiB", 1 << 30}, {"GB", 1e9}, {"MiB", 1 << 20}, {"MB", 1e6}, {"KiB", 1 << 10}, {"KB", 1e3}, {"B", 1},
+}
+
+// Size returns a number of bytes from lo to hi such as "64MB" or "2GB", and
+// fallback where none is given.
+func (n Node) Size(lo, hi, fallback int64) int64 {
+	s := n.Text()
+	if s == "" {
+		return fallback
+	}
+	for _, u := range sizeUnits {
+		number, ok := strings.CutSuffix(strings.ToUpper(s), strings.ToUpper(u.name))
+		if !ok {
+			continue
+		}
+		f, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+		if err != nil || math.IsNaN(f) || f < 0 {
+			break
+		}
+		if size := f * float64(u.bytes); size >= float64(lo) && size <= float64(hi) {
+			return int64(size)
+		}
+		n.Problem(fmt.Sprintf("write a size from %s to %s", FormatSize(lo), FormatSize(hi)), "%s is out of range", s)
+		return fallback
+	}
+	n.Problem("write a number and a unit: 64MB, 2GB", "%q is not a size", s)
+	return fallback
+}
+
+// FormatSize writes a number of bytes as the site file does.
+func FormatSize(bytes int64) string {
+	for _, u := range sizeUnits {
+		if bytes >= u.bytes && bytes%u.bytes == 0 {
+			return fmt.Sprintf("%d%s", bytes/u.bytes, u.name)
+		}
+	}
+	return "0B"
+}
+
+// Choice returns one of the given words, and the first where none is given.
+func (n Node) Choice(words ...string) string {
+	s := n.Text()
+	if s == "" {
+		return words[0]
+	}
+	if contains(words, s) {
+		return s
+	}
+	fix := "write one of " + list(words)
+	if near := nearest(s, words); near != "" {
+		fix = "did you mean \"" + near + "\"? It is one of " + list(words)
+	}
+	n.Problem(fix, "%q is not known here", s)
+	return words[0]
+}
