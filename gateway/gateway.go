@@ -1,0 +1,168 @@
+// Package gateway joins the parts into a running gateway: it builds them from a
+// checked configuration, wires values upwards and starts and stops them in
+// order. The parts meet only here.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"sluice/bridge"
+	"sluice/bridge/queue"
+	"sluice/broker"
+	"sluice/drivers/bus"
+	"sluice/drivers/modbus"
+	"sluice/drivers/rtu"
+	"sluice/drivers/serial"
+	"sluice/gateway/config"
+	"sluice/gateway/poll"
+	"sluice/gateway/presence"
+	"sluice/gateway/publish"
+	"sluice/mapping"
+)
+
+// Options are what a gateway needs besides its site file.
+type Options struct {
+	StateDir string // where the queues live; created if missing
+	Version  string // of the program, for the birth message
+	Log      *slog.Logger
+	Tap      broker.Tap // sees every message on the local broker first; nil for none
+}
+
+// Gateway is a whole site: buses, broker and bridges.
+type Gateway struct {
+	log     *slog.Logger
+	broker  *broker.Broker
+	publish *publish.Publisher
+	ids     []string // of the buses
+	buses   []*bus.Bus
+	pollers []*poll.Poller
+	bridges []*bridge.Bridge
+	lanes   []*queue.Lane
+	ready   chan struct{}
+}
+
+// New builds a gateway and opens its queues; Run starts it. A gateway that is
+// not run must be closed.
+func New(cfg *config.Config, opt Options) (*Gateway, error) {
+	g := &Gateway{log: opt.Log, ready: make(chan struct{})}
+	messages := publish.Config{Topic: cfg.Publish.Topic, Site: cfg.Site, Gateway: cfg.Gateway, Payload: cfg.Publish.Payload, Retain: cfg.Publish.Retain}
+	var err error
+	g.broker, err = broker.New(broker.Config{Listen: cfg.Broker.Listen, Protected: protected(messages, cfg.Devices)}, opt.Log)
+	if err != nil {
+		return nil, err
+	}
+	if opt.Tap != nil {
+		g.broker.Tap(opt.Tap)
+	}
+	g.publish = publish.New(messages, g.broker.Publish, opt.Log)
+	for _, b := range cfg.Buses {
+		g.addBus(b, cfg.Devices)
+	}
+	me := presence.New(presence.Config{Group: cfg.Group, Gateway: cfg.Gateway, Version: opt.Version, Config: cfg.Digest})
+	for _, b := range cfg.Bridges {
+		if err := g.addBridge(b, me, opt.StateDir); err != nil {
+			return nil, errors.Join(err, g.Close())
+		}
+	}
+	return g, nil
+}
+
+// protected are the topics of all points: no client may publish a value in the
+// gateway's name.
+func protected(messages publish.Config, devices []mapping.Device) []string {
+	var topics []string
+	for _, d := range devices {
+		for _, p := range d.Points {
+			topics = append(topics, messages.TopicOf(d.ID, p.ID))
+		}
+	}
+	return topics
+}
+
+// addBus builds a bus and its poller.
+func (g *Gateway) addBus(c config.Bus, devices []mapping.Device) {
+	doubts := new(rtu.Doubts)
+	b := bus.New(bus.Config{ID: c.ID, Line: c.Line, Open: func() (bus.Transport, error) { return openPort(c, doubts) }}, g.log)
+	var mine []mapping.Device
+	for _, d := range devices {
+		if d.Bus == c.ID {
+			mine = append(mine, d)
+		}
+	}
+	exchange := func(ctx context.Context, req modbus.Request, t modbus.Timing) ([]byte, time.Time, error) {
+		r, err := b.Do(ctx, bus.Poll, req, t)
+		return r.Data, r.At, err
+	}
+	g.ids = append(g.ids, c.ID)
+	g.buses = append(g.buses, b)
+	g.pollers = append(g.pollers, poll.New(poll.Config{
+		Bus: c.ID, Line: c.Line, Gap: c.Gap, Devices: mine, Exchange: exchange, Emit: g.publish.Emit,
+	}, g.log))
+}
+
+// openPort opens the port of a bus. Doubts about late replies outlive the port.
+func openPort(c config.Bus, doubts *rtu.Doubts) (bus.Transport, error) {
+	port, err := serial.Open(serial.Config{Path: c.Port, Line: c.Line})
+	if err != nil {
+		return nil, err
+	}
+	return rtu.New(port, rtu.Config{Line: c.Line, Echo: c.Echo, Virtual: port.Virtual(), Doubts: doubts}), nil
+}
+
+// addBridge opens a bridge's queue and taps the broker for it.
+func (g *Gateway) addBridge(c config.Bridge, me *presence.Presence, stateDir string) error {
+	dial, err := dialer(c)
+	if err != nil {
+		return fmt.Errorf("bridge %s: %w", c.ID, err)
+	}
+	lane, err := queue.Open(queue.Config{
+		Dir: filepath.Join(stateDir, "queue", c.ID), MaxBytes: c.Queue.Bytes, CommitDelay: c.Queue.CommitDelay, WhenFull: whenFull(c.Queue),
+	}, g.log)
+	if err != nil {
+		return fmt.Errorf("bridge %s: %w", c.ID, err)
+	}
+	g.lanes = append(g.lanes, lane)
+	b := bridge.New(bridge.Config{ID: c.ID, Send: rules(c.Send), Will: me.Will, Birth: me.Birth, Farewell: me.Farewell}, lane, dial, g.log)
+	g.broker.Tap(b.Offer)
+	g.bridges = append(g.bridges, b)
+	return nil
+}
+
+// String returns the gateway's name in logs.
+func (g *Gateway) String() string { return "gateway" }
+
+// Ready is closed when every part runs: ports may still be missing and upstream
+// may be away, but the broker serves and polling has begun.
+func (g *Gateway) Ready() <-chan struct{} { return g.ready }
+
+// Run runs the gateway until ctx is cancelled, then stops it in order: polling
+// ends, what was read is published and stored, upstream hears a farewell. It
+// closes the gateway.
+func (g *Gateway) Run(ctx context.Context) error {
+	stages := []stage{{g.broker}, tasks(g.bridges), {g.publish}, tasks(g.buses), tasks(g.pollers)}
+	err := runStages(ctx, g.log, func() { close(g.ready) }, stages...)
+	return errors.Join(err, g.Close())
+}
+
+func tasks[T task](parts []T) stage {
+	s := make(stage, len(parts))
+	for i, p := range parts {
+		s[i] = p
+	}
+	return s
+}
+
+// Close closes the queues of a gateway that does not run.
+func (g *Gateway) Close() error {
+	var errs []error
+	for _, l := range g.lanes {
+		errs = append(errs, l.Close())
+	}
+	g.lanes = nil
+	return errors.Join(errs...)
+}

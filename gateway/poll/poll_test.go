@@ -1,0 +1,295 @@
+package poll_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sluice/drivers/modbus"
+	"sluice/gateway/poll"
+	"sluice/mapping"
+	"sluice/mapping/layout"
+	"sluice/mapping/point"
+)
+
+var line = modbus.Line{Baud: 9600, DataBits: 8, Parity: modbus.NoParity, StopBits: 1}
+
+// site is a bus of pretended devices: what was asked when, and what came of it.
+type site struct {
+	start   time.Time
+	takes   time.Duration // of an exchange
+	answers map[modbus.UnitID]func() ([]byte, error)
+	reply   func(modbus.Request) ([]byte, error) // for any unit, if set
+	asked   []asked
+	emitted []point.Reading
+}
+
+type asked struct {
+	unit  modbus.UnitID
+	count uint16
+	at    time.Duration // since the start
+}
+
+func (s *site) exchange(ctx context.Context, req modbus.Request, _ modbus.Timing) ([]byte, time.Time, error) {
+	s.asked = append(s.asked, asked{req.Unit, req.Count, time.Since(s.start)})
+	select {
+	case <-time.After(s.takes):
+	case <-ctx.Done():
+		return nil, time.Time{}, ctx.Err()
+	}
+	if answer := s.answers[req.Unit]; answer != nil {
+		data, err := answer()
+		return data, time.Now(), err
+	}
+	if s.reply != nil {
+		data, err := s.reply(req)
+		return data, time.Now(), err
+	}
+	return make([]byte, 2*req.Count), time.Now(), nil
+}
+
+func (s *site) emit(_ context.Context, readings []point.Reading) {
+	s.emitted = append(s.emitted, readings...)
+}
+
+// run polls devices for d in virtual time.
+func (s *site) run(t *testing.T, d time.Duration, devices ...mapping.Device) *poll.Poller {
+	s.start = time.Now()
+	p := poll.New(poll.Config{Bus: "b", Line: line, Devices: devices, Exchange: s.exchange, Emit: s.emit}, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	if err := p.Run(ctx); err != nil {
+		t.Error(err)
+	}
+	return p
+}
+
+// times returns when a unit was asked.
+func (s *site) times(unit modbus.UnitID) []time.Duration {
+	var at []time.Duration
+	for _, a := range s.asked {
+		if a.unit == unit {
+			at = append(at, a.at)
+		}
+	}
+	return at
+}
+
+func device(unit modbus.UnitID, every ...time.Duration) mapping.Device {
+	l, err := layout.New(layout.Config{Type: layout.Uint16})
+	if err != nil {
+		panic(err)
+	}
+	d := mapping.Device{ID: fmt.Sprint("d", unit), Unit: unit, Timeout: time.Second, OfflineAfter: 3}
+	for i, e := range every {
+		d.Points = append(d.Points, mapping.Point{
+			ID: fmt.Sprint("p", i), Register: mapping.Register{Table: mapping.Holding, Address: uint16(200 * i)}, Layout: l, Interval: e,
+		})
+	}
+	return d
+}
+
+func silent() ([]byte, error) { return nil, &modbus.Error{Fault: modbus.Silent} }
+
+const ms = time.Millisecond
+
+func TestPollsKeepTheirPeriod(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{takes: 10 * ms}
+		p := s.run(t, 350*ms, device(1, 100*ms), device(2, 150*ms))
+		if want := []time.Duration{0, 100 * ms, 200 * ms, 300 * ms}; !slices.Equal(s.times(1), want) {
+			t.Errorf("unit 1 asked at %v, want %v", s.times(1), want)
+		}
+		if want := []time.Duration{10 * ms, 150 * ms, 310 * ms}; !slices.Equal(s.times(2), want) {
+			t.Errorf("unit 2 asked at %v, want %v", s.times(2), want)
+		}
+		if st := p.Stats(); st.Polls != 7 || st.Overruns != 0 || st.Devices != 2 || st.Offline != 0 {
+			t.Errorf("stats %+v", st)
+		}
+	})
+}
+
+func TestPassedPeriodsAreCountedNotMadeUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{takes: 10 * ms}
+		slow := true
+		s.answers = map[modbus.UnitID]func() ([]byte, error){1: func() ([]byte, error) {
+			if slow {
+				slow = false
+				time.Sleep(340 * ms)
+			}
+			return []byte{0, 7}, nil
+		}}
+		p := s.run(t, 650*ms, device(1, 100*ms))
+		if want := []time.Duration{0, 400 * ms, 500 * ms, 600 * ms}; !slices.Equal(s.times(1), want) {
+			t.Errorf("asked at %v, want %v", s.times(1), want)
+		}
+		if st := p.Stats(); st.Overruns != 3 {
+			t.Errorf("%d overruns, want 3", st.Overruns)
+		}
+	})
+}
+
+func TestOneDisturbedExchangeIsRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{takes: 10 * ms}
+		n := 0
+		s.answers = map[modbus.UnitID]func() ([]byte, error){1: func() ([]byte, error) {
+			if n++; n == 2 {
+				return nil, &modbus.Error{Fault: modbus.Frame}
+			}
+			return []byte{0, 7}, nil
+		}}
+		s.run(t, 250*ms, device(1, 100*ms))
+		if want := []time.Duration{0, 100 * ms, 110 * ms, 200 * ms}; !slices.Equal(s.times(1), want) {
+			t.Errorf("asked at %v, want %v", s.times(1), want)
+		}
+		for _, r := range s.emitted {
+			if r.Quality != point.Good {
+				t.Errorf("reading %+v, want it good", r)
+			}
+		}
+	})
+}
+
+func TestDeadDeviceLeavesTheBusToOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{takes: 10 * ms, answers: map[modbus.UnitID]func() ([]byte, error){1: silent}}
+		p := s.run(t, 39950*ms, device(1, 100*ms, 100*ms), device(2, 100*ms))
+		want := []time.Duration{0, 10 * ms, 20 * ms, 1030 * ms, 3040 * ms, 7050 * ms, 15060 * ms, 25070 * ms, 35080 * ms}
+		for i, at := range s.times(1) {
+			if i >= len(want) || (at-want[i]).Abs() > 10*ms {
+				t.Fatalf("dead unit asked at %v, want %v", s.times(1), want)
+			}
+		}
+		if got := len(s.times(2)); got != 400 {
+			t.Errorf("the other unit was asked %d times, want 400", got)
+		}
+		if st := p.Stats(); st.Offline != 1 {
+			t.Errorf("stats %+v, want one device offline", st)
+		}
+	})
+}
+
+func TestValuesOfALostDeviceTurnBadAndComeBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{takes: 10 * ms}
+		s.answers = map[modbus.UnitID]func() ([]byte, error){1: func() ([]byte, error) {
+			if time.Since(s.start) < 5*time.Second {
+				return silent()
+			}
+			return []byte{0, 7}, nil
+		}}
+		p := s.run(t, 7500*ms, device(1, time.Second, time.Hour))
+		bad := map[string]int{}
+		var good []string
+		for _, r := range s.emitted {
+			if r.Quality == point.Bad {
+				bad[r.Point+" "+r.Reason]++
+			} else {
+				good = append(good, r.Point)
+			}
+		}
+		if bad["p0 offline: timeout"] != 1 || bad["p1 offline: timeout"] != 1 {
+			t.Errorf("bad readings %v, want each point to turn bad once", bad)
+		}
+		if want := []string{"p0", "p1"}; !slices.Equal(good, want) {
+			t.Errorf("good readings %v, want %v: all blocks at once on return", good, want)
+		}
+		if st := p.Stats(); st.Offline != 0 {
+			t.Errorf("stats %+v, want no device offline", st)
+		}
+	})
+}
+
+func TestAnswersThatAreNoValues(t *testing.T) {
+	for _, tt := range []struct {
+		err     error
+		reason  string
+		offline int
+	}{
+		{&modbus.Error{Fault: modbus.Refused, Exception: 2}, "exception 2", 0},
+		{&modbus.Error{Fault: modbus.Busy, Exception: 6}, "exception 6", 0},
+		{&modbus.Error{Fault: modbus.Unsupported, Exception: 1}, "exception 1", 0},
+		{&modbus.Error{Fault: modbus.Medium, Err: errors.New("gone")}, "port down", 0},
+		{&modbus.Error{Fault: modbus.Frame}, "offline: damaged reply", 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &site{takes: ms}
+			s.answers = map[modbus.UnitID]func() ([]byte, error){1: func() ([]byte, error) { return nil, tt.err }}
+			p := s.run(t, 950*ms, device(1, 100*ms))
+			last := s.emitted[len(s.emitted)-1]
+			if last.Quality != point.Bad || last.Reason != tt.reason || last.Value != (point.Value{}) {
+				t.Errorf("%v: reading %+v, want bad with reason %q", tt.err, last, tt.reason)
+			}
+			if st := p.Stats(); st.Offline != tt.offline {
+				t.Errorf("%v: %d offline, want %d", tt.err, st.Offline, tt.offline)
+			}
+		})
+	}
+}
+
+// TestRefusedHole has a device that refuses whatever includes register 3: a block
+// over it is read in parts from then on, and only the point there is bad.
+func TestRefusedHole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := device(1, 100*ms, 100*ms, 100*ms, 100*ms)
+		for i, address := range []uint16{0, 1, 3, 6} {
+			d.Points[i].Register.Address = address
+		}
+		s := &site{takes: ms}
+		var asked []string
+		s.reply = func(req modbus.Request) ([]byte, error) {
+			asked = append(asked, fmt.Sprintf("%d+%d", req.Address, req.Count))
+			if req.Address <= 3 && req.Address+req.Count > 3 {
+				return nil, &modbus.Error{Fault: modbus.Refused, Exception: 2}
+			}
+			return make([]byte, 2*req.Count), nil
+		}
+		s.run(t, 150*ms, d)
+		slices.Sort(asked) // what is due at once has no order
+		if want := []string{"0+2", "0+2", "0+4", "0+7", "3+1", "3+1", "6+1", "6+1"}; !slices.Equal(asked, want) {
+			t.Errorf("asked for %v, want %v", asked, want)
+		}
+		quality := map[string]point.Quality{}
+		for _, r := range s.emitted {
+			quality[r.Point] = r.Quality
+		}
+		if quality["p0"] != point.Good || quality["p1"] != point.Good || quality["p2"] != point.Bad || quality["p3"] != point.Good {
+			t.Errorf("qualities %v, want all good but p2", quality)
+		}
+	})
+}
+
+type notBefore struct{ at time.Time }
+
+func (n notBefore) Error() string        { return "in doubt" }
+func (n notBefore) NotBefore() time.Time { return n.at }
+
+func TestUnitInDoubtIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{takes: 10 * ms}
+		n := 0
+		s.answers = map[modbus.UnitID]func() ([]byte, error){1: func() ([]byte, error) {
+			if n++; n == 1 {
+				return nil, fmt.Errorf("bus: %w", notBefore{time.Now().Add(70 * ms)})
+			}
+			return []byte{0, 7}, nil
+		}}
+		p := s.run(t, 180*ms, device(1, 100*ms), device(2, 50*ms))
+		if want := []time.Duration{0, 80 * ms, 100 * ms}; !slices.Equal(s.times(1), want) {
+			t.Errorf("unit in doubt asked at %v, want %v", s.times(1), want)
+		}
+		if got := len(s.times(2)); got != 4 {
+			t.Errorf("the other unit was asked at %v", s.times(2))
+		}
+		if st := p.Stats(); st.Polls != 6 || st.Overruns != 0 {
+			t.Errorf("stats %+v", st)
+		}
+	})
+}
