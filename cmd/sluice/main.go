@@ -1,0 +1,88 @@
+// Command sluice is an edge gateway: it polls Modbus devices on RS-485 lines,
+// publishes their values on an MQTT broker of its own, and relays them upstream
+// over links that fail.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1 // the work was not done, or the site file has problems
+	exitUsage  = 2 // the command line is wrong
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], terminal{os.Stdout, os.Stderr}))
+}
+
+// command is one word after sluice.
+type command struct {
+	name  string
+	short string // one line in `sluice help`
+	run   func(ctx context.Context, args []string, t terminal) error
+}
+
+// commands are listed by `sluice help` in this order.
+func commands() []command {
+	return []command{
+		{"run", "run the gateway of a site", runGateway},
+		{"check", "check a site file and say what is wrong with it", runCheck},
+		{"demo", "show a whole site on simulated devices; needs nothing", runDemo},
+		{"version", "print the version of this program", runVersion},
+		{"help", "print this text, or more on one command: sluice help check", runHelp},
+	}
+}
+
+// run carries out one command line and returns the exit code.
+func run(ctx context.Context, args []string, t terminal) int {
+	name := "help"
+	if len(args) > 0 {
+		name, args = args[0], args[1:]
+	}
+	switch name {
+	case "-h", "--help", "-help":
+		name = "help"
+	case "--version", "-version":
+		name = "version"
+	}
+	for _, c := range commands() {
+		if c.name == name {
+			return t.exit(c.run(ctx, args, t))
+		}
+	}
+	return t.exit(usage("there is no command %q", "run `sluice help` for the list", name))
+}
+
+// flags returns the flag set of a command; its errors become usage errors.
+func flags(name string) *flag.FlagSet {
+	f := flag.NewFlagSet(name, flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	return f
+}
+
+// parse reads the flags of a command that takes no further arguments.
+func parse(f *flag.FlagSet, args []string) error {
+	err := f.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		return err
+	}
+	if err != nil {
+		return usage("%s", fmt.Sprintf("run `sluice help %s` for its flags", f.Name()), err)
+	}
+	if f.NArg() > 0 {
+		return usage("%s takes no argument %q", fmt.Sprintf("run `sluice help %s`", f.Name()), f.Name(), f.Arg(0))
+	}
+	return nil
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sluice/configs"
+)
+
+func TestCommandLine(t *testing.T) {
+	dir := t.TempDir()
+	good, bad := filepath.Join(dir, "good.yaml"), filepath.Join(dir, "bad.yaml")
+	for path, text := range map[string]string{good: configs.Minimal, bad: strings.Replace(configs.Minimal, "8N1", "8X1", 1)} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		args     string
+		code     int
+		out, err string // contained in what is printed; empty: nothing is
+	}{
+		{"", exitOK, "sluice COMMAND [FLAGS]", ""},
+		{"--help", exitOK, "  check     check a site file", ""},
+		{"help run", exitOK, "sluice run [-c FILE]", ""},
+		{"help site", exitOK, "Reference of the site file", ""},
+		{"run -h", exitOK, "sluice run [-c FILE]", ""},
+		{"check --help", exitOK, "sluice check [-c FILE]", ""},
+		{"version", exitOK, "sluice ", ""},
+		{"--version", exitOK, "sluice ", ""},
+		{"check -c " + good, exitOK, "1 bus, 1 device, 2 points, 0 bridges", ""},
+		{"check -c " + bad, exitFailed, "", "bad.yaml:8:13: bus \"rs485\": format: \"8X1\""},
+		{"check -c " + dir + "/none.yaml", exitFailed, "", "hint: name the site file: -c FILE"},
+		{"check site.yaml", exitUsage, "", "sluice: check takes no argument \"site.yaml\""},
+		{"check -x", exitUsage, "", "hint: run `sluice help check` for its flags"},
+		{"run -c " + bad, exitFailed, "", "1 problem"},
+		{"help nothing", exitUsage, "", "there is no help on \"nothing\""},
+		{"help ../help", exitUsage, "", "there is no help"},
+		{"chekc", exitUsage, "", "there is no command \"chekc\""},
+		{"demo -port 99999", exitUsage, "", "hint: run `sluice help demo`"},
+	} {
+		var out, err bytes.Buffer
+		code := run(t.Context(), strings.Fields(tt.args), terminal{&out, &err})
+		if code != tt.code {
+			t.Errorf("sluice %s: exit code %d, want %d", tt.args, code, tt.code)
+		}
+		for _, printed := range []struct{ name, got, want string }{{"stdout", out.String(), tt.out}, {"stderr", err.String(), tt.err}} {
+			if !strings.Contains(printed.got, printed.want) || printed.want == "" && printed.got != "" {
+				t.Errorf("sluice %s: %s is %q, want %q in it", tt.args, printed.name, printed.got, printed.want)
+			}
+		}
+	}
+}
+
+// TestEveryCommandHasHelp keeps the help texts and the commands together.
+func TestEveryCommandHasHelp(t *testing.T) {
+	for _, c := range commands() {
+		var out bytes.Buffer
+		if code := run(t.Context(), []string{"help", c.name}, terminal{&out, &out}); code != exitOK || !strings.Contains(out.String(), "sluice") {
+			t.Errorf("sluice help %s: exit code %d\n%s", c.name, code, out.String())
+		}
+	}
+}

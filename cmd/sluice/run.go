@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"sluice/gateway"
+	"sluice/gateway/config"
+	"sluice/mapping"
+)
+
+// defaultSite is the site file where the command line names none.
+const defaultSite = "site.yaml"
+
+func runGateway(ctx context.Context, args []string, t terminal) error {
+	f := flags("run")
+	site := f.String("c", defaultSite, "")
+	state := f.String("state", "", "")
+	level := slog.LevelInfo
+	f.TextVar(&level, "log-level", slog.LevelInfo, "")
+	if err := parse(f, args); err != nil {
+		return helpOn(err, "run", t)
+	}
+	cfg, err := load(*site, t)
+	if err != nil {
+		return err
+	}
+	log := t.logger(level)
+	g, err := gateway.New(cfg, gateway.Options{StateDir: stateDir(*state, *site), Version: version(), Log: log})
+	if err != nil {
+		return err
+	}
+	log.Info("starting", "site", cfg.Site, "gateway", cfg.Gateway, "config", cfg.Digest, "version", version())
+	context.AfterFunc(ctx, func() { log.Info("stopping", "cause", context.Cause(ctx)) })
+	return g.Run(ctx)
+}
+
+// load reads a site file and prints what is wrong with it.
+func load(path string, t terminal) (*config.Config, error) {
+	cfg, err := config.Load(path)
+	if problems, ok := errors.AsType[mapping.Problems](err); ok {
+		fmt.Fprintln(t.err, problems.Error())
+		return nil, errReported
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, hint(err, "name the site file: -c FILE")
+	}
+	return cfg, err
+}
+
+// stateDir is where queues are kept: as given, as systemd says, or beside the
+// site file.
+func stateDir(given, site string) string {
+	if given != "" {
+		return given
+	}
+	if dir := os.Getenv("STATE_DIRECTORY"); dir != "" {
+		return dir
+	}
+	return filepath.Join(filepath.Dir(site), "state")
+}
+
+// helpOn answers -h with the help of a command.
+func helpOn(err error, name string, t terminal) error {
+	if errors.Is(err, flag.ErrHelp) {
+		return runHelp(context.Background(), []string{name}, t)
+	}
+	return err
+}
