@@ -1,0 +1,108 @@
+# What can be done here; `make help` prints the list.
+
+GO ?= go
+
+# The program as it is shipped: static, and with nothing of the machine that built it.
+BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w'
+
+# The machines it is shipped for. ARM by version: armv6 is a Pi Zero or 1 and
+# Raspberry Pi OS armhf, armv7 every later 32-bit board. mipsle is without FPU.
+TARGETS := arm64 armv7 armv6 amd64 386 riscv64 mipsle
+DIST := $(TARGETS:%=dist/sluice-linux-%)
+
+# go build asks git for the revision, and fails where git refuses to answer: in a
+# clone that belongs to somebody else, such as one mounted into a container.
+ifneq ($(shell git status >/dev/null 2>&1 && echo yes),yes)
+export GOFLAGS += -buildvcs=false
+endif
+
+# Debian keeps mosquitto where only root looks.
+export PATH := $(PATH):/usr/sbin:/sbin
+
+say = @printf '\n== %s: %s\n' '$@'
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL: # the steps share two cores and one screen
+
+.PHONY: test
+test: peers check unit unit32 cross e2e ## everything below that can fail: what every commit must pass
+	$(say) 'all passed'
+
+.PHONY: check
+check: ## formatting, go vet and staticcheck
+	$(say) 'gofmt, go vet, staticcheck'
+	@bad=$$(gofmt -l .); [ -z "$$bad" ] || { printf 'not formatted, run gofmt -w on:\n%s\n' "$$bad"; exit 1; }
+	@$(GO) vet -tags e2e ./...
+	@$(GO) tool staticcheck -checks all -tags e2e ./...
+
+.PHONY: unit
+unit: ## the tests of every package, under the race detector
+	$(say) 'go test -race'
+	@$(GO) test -race ./...
+
+.PHONY: unit32
+unit32: ## the same on a 32-bit processor, as most ARM boards have it
+	$(say) 'GOARCH=386 go test'
+	@GOARCH=386 CGO_ENABLED=0 $(GO) test ./...
+
+.PHONY: build
+build: ## ./sluice, for this machine
+	$(say) './sluice'
+	@$(BUILD) -o sluice ./cmd/sluice
+
+.PHONY: cross
+cross: ## dist/sluice-linux-*, for every machine it is shipped for
+	$(say) '$(words $(TARGETS)) machines'
+	@$(MAKE) --no-print-directory $(DIST)
+
+.PHONY: $(DIST)
+$(DIST): dist/sluice-linux-%:
+	@$(if $(filter armv%,$*),GOARCH=arm GOARM=$(*:armv%=%),GOARCH=$*) GOOS=linux GOMIPS=softfloat $(BUILD) -o $@ ./cmd/sluice
+	@wc -c <$@ | awk '{ printf "%-28s %5.1f MB\n", "$@", $$1 / 1e6 }'
+
+.PHONY: e2e
+e2e: peers ## the real program against real devices, brokers and crashes
+	$(say) 'the real program and its peers'
+	@$(GO) test -tags e2e -count 1 -timeout 20m ./test/e2e/...
+
+.PHONY: bench-latency
+bench-latency: ## how long a value takes from the wire to a subscriber
+	$(say) 'from the wire to a subscriber'
+	@$(GO) run ./test/bench latency
+
+# The other side of the tests, none of it ours. The distribution would start its
+# own mosquitto; policy-rc.d forbids that while we install, and the service that
+# came with us is not left enabled.
+.PHONY: peers
+peers: ## installs what the tests talk to, when it is missing (Debian packages)
+	$(say) 'a C compiler for the race detector, mosquitto, Modbus tools, QEMU'
+	@set -eu; missing=''; \
+	need() { package=$$1; shift; "$$@" >/dev/null 2>&1 || missing="$$missing $$package"; }; \
+	need gcc command -v gcc; \
+	need libc6-dev test -e /usr/include/stdlib.h; \
+	need mosquitto command -v mosquitto; \
+	need mosquitto-clients command -v mosquitto_sub; \
+	need socat command -v socat; \
+	need mbpoll command -v mbpoll; \
+	need python3-pymodbus /usr/bin/python3 -c 'import pymodbus'; \
+	need qemu-user-static command -v qemu-arm-static; \
+	[ -n "$$missing" ] || exit 0; \
+	command -v apt-get >/dev/null || { \
+		echo "missing:$$missing. There is no apt-get here: install them under the names your system gives them." >&2; exit 1; }; \
+	sudo=''; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	command -v $${sudo:-sh} >/dev/null || { \
+		echo "missing:$$missing. Run make peers as root, or install sudo." >&2; exit 1; }; \
+	echo "installing$$missing"; \
+	policy=/usr/sbin/policy-rc.d; \
+	if [ ! -e $$policy ]; then \
+		trap "$$sudo rm -f $$policy" EXIT; trap 'exit 130' INT TERM; \
+		printf '#!/bin/sh\nexit 101\n' | $$sudo tee $$policy >/dev/null; $$sudo chmod 755 $$policy; \
+	fi; \
+	apt="$$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120"; \
+	$$apt update || true; \
+	$$apt install -y --no-install-recommends $$missing >/dev/null; \
+	case "$$missing " in *' mosquitto '*) $$sudo systemctl disable mosquitto >/dev/null 2>&1 || true;; esac
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24

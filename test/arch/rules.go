@@ -1,0 +1,53 @@
+package arch
+
+// sluice returns the rules of this repository. Whoever adds a package, a library
+// or a top-level entry adds it here, in the same commit, with the reason.
+func sluice() Rules {
+	return Rules{
+		Module: "sluice",
+		Top: []Top{
+			{"the families of packages; another would need another reason to exist",
+				[]string{"cmd", "gateway", "drivers", "mapping", "broker", "bridge", "test"}},
+			{"what users edit and what distributions install", []string{"configs", "packaging"}},
+			{"names that tools and readers look for here",
+				[]string{"go.mod", "go.sum", "README.md", "Makefile", ".*"}},
+			{"what builds leave behind; git ignores it", []string{"dist", "sluice", "*.test", "*.out"}},
+		},
+		Floors: []Floor{
+			{"vocabulary and small tools know nobody, so that everybody may know them", []string{
+				"mapping/point", "drivers/modbus", "broker/topic", "gateway/durable", "gateway/backoff", "configs",
+			}},
+			{"a mechanism has one concern and is joined to another only by an engine", []string{
+				"mapping/layout", "mapping/payload", "drivers/serial", "drivers/rtu", "drivers/sim/device",
+				"bridge/queue", "bridge/upstream",
+			}},
+			{"engines never import each other, so that each is tested, replaced and understood alone", []string{
+				"mapping", "drivers/bus", "drivers/sim", "broker", "bridge",
+			}},
+			{"the gateway's tasks see engines through interfaces of their own and meet only in package gateway", []string{
+				"gateway/poll", "gateway/publish", "gateway/presence",
+			}},
+			{"only these know everybody", []string{"gateway", "gateway/config"}},
+			{"a command is where users come in; nothing builds on it", []string{"cmd/sluice"}},
+		},
+		Beside: []Pair{
+			{"gateway", "gateway/config", "the wiring reads the typed configuration"},
+		},
+		Libraries: []Library{
+			{Path: "github.com/goburrow/modbus", Importers: []string{"drivers/modbus"},
+				Why: "its Client and packagers are all we take: errors and handlers of its own stay behind our faults"},
+			{Path: "go.bug.st/serial", Importers: []string{"drivers/serial"},
+				Why: "a port is four methods to everybody else, and a pipe in tests"},
+			{Path: "gopkg.in/yaml.v3", Importers: []string{"mapping", "gateway/config"},
+				Why: "files end where they are parsed; what goes on is typed"},
+			{Path: "github.com/mochi-mqtt/server", Importers: []string{"broker"},
+				Why: "the MQTT server must be replaceable behind our Message and Tap"},
+			{Path: "github.com/eclipse/paho.mqtt.golang", Importers: []string{"bridge/upstream"},
+				Why: "the MQTT client must be replaceable behind one session"},
+			{Path: "golang.org/x/term", Importers: []string{"cmd/sluice"},
+				Why: "only the command talks to a person"},
+			{Path: "golang.org/x/sys", Floor: 1,
+				Why: "floor 0 is the standard library; whoever touches the system may call it"},
+		},
+	}
+}

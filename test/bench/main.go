@@ -1,0 +1,98 @@
+// Command bench is the home of all benchmarks:
+//
+//	go run ./test/bench NAME [-json]
+//
+// It prints one table for people, or with -json one object a row with the keys
+// bench, stack, case and figures. Whatever is compared runs in the same run on
+// the same machine.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// row is one line of a result.
+type row struct {
+	Bench   string  `json:"bench"`
+	Stack   string  `json:"stack"` // the program measured
+	Case    string  `json:"case"`  // the conditions
+	Figures figures `json:"figures"`
+}
+
+// figures are measured values by name; a name ends in its unit.
+type figures map[string]float64
+
+// benches are the benchmarks by name.
+var benches = map[string]func(context.Context) ([]row, error){
+	"latency": latency,
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) == 0 || benches[args[0]] == nil {
+		names := make([]string, 0, len(benches))
+		for name := range benches {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		return fmt.Errorf("name a benchmark: %s", strings.Join(names, ", "))
+	}
+	f := flag.NewFlagSet("bench "+args[0], flag.ContinueOnError)
+	asJSON := f.Bool("json", false, "one JSON object a row")
+	if err := f.Parse(args[1:]); err != nil {
+		return err
+	}
+	rows, err := benches[args[0]](ctx)
+	if err != nil {
+		return fmt.Errorf("%s: %w", args[0], err)
+	}
+	if *asJSON {
+		return printJSON(rows)
+	}
+	return printTable(rows)
+}
+
+func printJSON(rows []row) error {
+	out := json.NewEncoder(os.Stdout)
+	for _, r := range rows {
+		if err := out.Encode(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printTable prints the rows of one benchmark, which share their figures.
+func printTable(rows []row) error {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	names := make([]string, 0, len(rows[0].Figures))
+	for name := range rows[0].Figures {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	fmt.Fprintf(w, "stack\tcase\t%s\t\n", strings.Join(names, "\t"))
+	for _, r := range rows {
+		fmt.Fprintf(w, "%s\t%s\t", r.Stack, r.Case)
+		for _, name := range names {
+			fmt.Fprintf(w, "%.4g\t", r.Figures[name])
+		}
+		fmt.Fprintln(w)
+	}
+	return w.Flush()
+}
