@@ -146,6 +146,9 @@ func (p *Poller) serve(ctx context.Context, e *entry) {
 		}
 		p.emit(ctx, e.block.AppendBad(nil, d.ID, reason(err), time.Now()))
 	case modbus.Medium:
+		if d.offline {
+			d.postpone() // a port that is down answers at once, and would again
+		}
 		p.emit(ctx, e.block.AppendBad(nil, d.ID, reason(err), time.Now()))
 	}
 	if !again {

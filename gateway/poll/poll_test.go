@@ -176,6 +176,24 @@ func TestDeadDeviceLeavesTheBusToOthers(t *testing.T) {
 	})
 }
 
+// A port that is down answers at once: whoever asks it without a pause asks
+// without an end.
+func TestPortDownWhileADeviceIsOffline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{takes: ms}
+		s.answers = map[modbus.UnitID]func() ([]byte, error){1: func() ([]byte, error) {
+			if time.Since(s.start) < 5*time.Second {
+				return silent()
+			}
+			return nil, &modbus.Error{Fault: modbus.Medium}
+		}}
+		s.run(t, time.Minute, device(1, 100*ms))
+		if n := len(s.asked); n > 15 {
+			t.Errorf("asked %d times in a minute", n)
+		}
+	})
+}
+
 func TestValuesOfALostDeviceTurnBadAndComeBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &site{takes: 10 * ms}
