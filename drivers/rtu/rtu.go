@@ -26,9 +26,13 @@ type Port interface {
 type Config struct {
 	Line modbus.Line
 	Echo bool // the adapter returns what is sent; it is compared byte by byte
-	// Virtual is a pseudo-terminal, on which characters take no time: a reply may
-	// be there before the request could have left a UART.
+	// Virtual is a pseudo-terminal or a network, on which characters take no time
+	// or an unknown one: a reply may be there before the request could have left a
+	// UART, and comes as it likes.
 	Virtual bool
+	// Jitter is how long what lies between may hold back the next characters of a
+	// frame; 40 ms when it is shorter.
+	Jitter time.Duration
 	// Doubts outlives the transport when it is shared by those that follow each
 	// other on one bus. nil: a transport begins without doubts.
 	Doubts *Doubts
@@ -53,6 +57,7 @@ type Transport struct {
 	line   modbus.Line
 	echo   bool
 	paced  bool // characters take their time
+	hole   time.Duration
 	doubts *Doubts
 
 	quiet time.Time // when the line fell silent, or will when our request is out
@@ -63,7 +68,7 @@ type Transport struct {
 
 // New returns a transport on p, which it owns from then on.
 func New(p Port, cfg Config) *Transport {
-	t := &Transport{port: p, line: cfg.Line, echo: cfg.Echo, paced: !cfg.Virtual, doubts: cfg.Doubts, quiet: time.Now()}
+	t := &Transport{port: p, line: cfg.Line, echo: cfg.Echo, paced: !cfg.Virtual, hole: max(minHole, cfg.Jitter), doubts: cfg.Doubts, quiet: time.Now()}
 	if t.doubts == nil {
 		t.doubts = new(Doubts)
 	}
@@ -71,6 +76,9 @@ func New(p Port, cfg Config) *Transport {
 	t.sleep.Stop()
 	return t
 }
+
+// Framing is modbus.RTU.
+func (t *Transport) Framing() modbus.Framing { return modbus.RTU }
 
 // Close closes the port.
 func (t *Transport) Close() error { return t.port.Close() }

@@ -46,6 +46,14 @@ func slave(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
+// netslave serves pymodbus's slave on a TCP port of loopback.
+//
+//	netslave PORT rtu|ascii|tcp
+func netSlave(ts *testscript.TestScript, neg bool, args []string) {
+	start(ts, "/usr/bin/python3", filepath.Join(ts.Getenv("PEERS"), "slave.py"), args[0], args[1])
+	eventually(ts, "pymodbus on port "+args[0], func() bool { return listening(args[0]) })
+}
+
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
