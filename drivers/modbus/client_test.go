@@ -250,11 +250,16 @@ func TestFaultOf(t *testing.T) {
 // No reply, however odd, makes the client panic or return other than what was
 // asked for.
 func FuzzReply(f *testing.F) {
-	f.Add(uint8(3), []byte{7, 3, 4, 0, 1, 0, 2})
-	f.Add(uint8(24), []byte{7, 24, 0, 6, 0, 2, 0, 1, 0, 2})
-	f.Add(uint8(1), []byte{7, 0x81, 2})
-	f.Add(uint8(6), []byte{})
-	f.Fuzz(func(t *testing.T, function uint8, reply []byte) {
+	f.Add(uint8(0), uint8(3), []byte{7, 3, 4, 0, 1, 0, 2})
+	f.Add(uint8(0), uint8(24), []byte{7, 24, 0, 6, 0, 2, 0, 1, 0, 2})
+	f.Add(uint8(0), uint8(1), []byte{7, 0x81, 2})
+	f.Add(uint8(0), uint8(6), []byte{})
+	f.Add(uint8(0), uint8(17), []byte{7, 17, 1, 0xFF})
+	f.Add(uint8(1), uint8(3), []byte(":07030400010002EF\r\n"))
+	f.Add(uint8(1), uint8(3), []byte(":078302\r\n"))
+	f.Add(uint8(2), uint8(3), []byte{0, 1, 0, 0, 0, 7, 7, 3, 4, 0, 1, 0, 2})
+	f.Add(uint8(2), uint8(3), []byte{0, 1, 0, 0, 0, 2, 7, 0x83})
+	f.Fuzz(func(t *testing.T, framing, function uint8, reply []byte) {
 		req := modbus.Request{Unit: 7, Function: modbus.Function(function), Count: 2}
 		switch req.Function {
 		case modbus.WriteSingleCoil, modbus.WriteSingleRegister:
@@ -264,7 +269,7 @@ func FuzzReply(f *testing.F) {
 		case modbus.WriteMultipleCoils:
 			req.Data = []byte{3}
 		}
-		data, err := modbus.NewClient(&transport{reply: reply}).Do(req, modbus.Timing{})
+		data, err := modbus.NewClient(&transport{framing: modbus.Framing(framing % 3), reply: reply}).Do(req, modbus.Timing{})
 		if err != nil {
 			return
 		}
@@ -281,7 +286,7 @@ func FuzzReply(f *testing.F) {
 			if len(data) > 62 || len(data)%2 != 0 {
 				t.Errorf("%d bytes from a queue", len(data))
 			}
-		default:
+		case modbus.WriteSingleCoil, modbus.WriteSingleRegister, modbus.WriteMultipleCoils, modbus.WriteMultipleRegisters, modbus.MaskWriteRegister:
 			if data != nil {
 				t.Errorf("% x from a write", data)
 			}

@@ -59,6 +59,8 @@ func (s *shape) judge(b []byte, stopped bool) (v verdict, size int) {
 		return foreign, 0
 	case !s.Open() || f&exceptionBit != 0:
 		return complete(b, minFrame+size)
+	case len(b) > maxFrame:
+		return foreign, 0
 	case stopped && len(b) >= minFrame:
 		return complete(b, len(b))
 	default:
