@@ -98,7 +98,7 @@ func (g *Gateway) addBus(c config.Bus, devices []mapping.Device) {
 	g.ids = append(g.ids, c.ID)
 	g.buses = append(g.buses, b)
 	g.pollers = append(g.pollers, poll.New(poll.Config{
-		Bus: c.ID, Line: c.Line, Gap: c.Gap, Devices: mine, Exchange: exchange, Emit: g.publish.Emit,
+		Bus: c.ID, Line: planned(c), Gap: c.Gap, Devices: mine, Exchange: exchange, Emit: g.publish.Emit,
 	}, g.log))
 }
 

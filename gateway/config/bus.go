@@ -138,12 +138,14 @@ func (b *Bus) framing(m mapping.Map) {
 		m.Need("framing", "tcp for Modbus TCP, framing: rtu for an RS-485 converter")
 		return
 	}
-	switch n.Choice("rtu", "tcp") {
+	switch n.Choice("rtu", "ascii", "tcp") {
+	case "ascii":
+		b.Framing = modbus.ASCII
 	case "tcp":
 		b.Framing = modbus.TCP
 	}
 	if b.Framing == modbus.TCP && b.Port != "" {
-		n.Problem("write framing: rtu, or leave it out", "Modbus TCP does not travel on a serial port")
+		n.Problem("leave it out, or write rtu or ascii", "Modbus TCP does not travel on a serial port")
 	}
 }
 
@@ -173,7 +175,7 @@ func (b *Bus) format(n mapping.Node) {
 	switch {
 	case err != nil:
 		n.Problem("write data bits, parity (N, E or O) and stop bits, e.g. 8E1", "%q is not a serial format", s)
-	case bits != 8:
+	case bits != 8 && b.Framing == modbus.RTU:
 		n.Problem(fmt.Sprintf("write 8%c%d", parity, stop), "Modbus RTU sends 8 data bits, not %d", bits)
 	default:
 		b.Line.DataBits, b.Line.Parity, b.Line.StopBits = bits, parity, stop
