@@ -16,8 +16,6 @@ import (
 	"sluice/broker"
 	"sluice/drivers/bus"
 	"sluice/drivers/modbus"
-	"sluice/drivers/rtu"
-	"sluice/drivers/serial"
 	"sluice/gateway/config"
 	"sluice/gateway/poll"
 	"sluice/gateway/presence"
@@ -86,8 +84,7 @@ func protected(messages publish.Config, devices []mapping.Device) []string {
 
 // addBus builds a bus and its poller.
 func (g *Gateway) addBus(c config.Bus, devices []mapping.Device) {
-	doubts := new(rtu.Doubts)
-	b := bus.New(bus.Config{ID: c.ID, Line: c.Line, Open: func() (bus.Transport, error) { return openPort(c, doubts) }}, g.log)
+	b := bus.New(bus.Config{ID: c.ID, Line: c.Line, Peer: c.Dial, Open: opener(c)}, g.log)
 	var mine []mapping.Device
 	for _, d := range devices {
 		if d.Bus == c.ID {
@@ -101,17 +98,8 @@ func (g *Gateway) addBus(c config.Bus, devices []mapping.Device) {
 	g.ids = append(g.ids, c.ID)
 	g.buses = append(g.buses, b)
 	g.pollers = append(g.pollers, poll.New(poll.Config{
-		Bus: c.ID, Line: c.Line, Gap: c.Gap, Devices: mine, Exchange: exchange, Emit: g.publish.Emit,
+		Bus: c.ID, Line: planned(c), Gap: c.Gap, Devices: mine, Exchange: exchange, Emit: g.publish.Emit,
 	}, g.log))
-}
-
-// openPort opens the port of a bus. Doubts about late replies outlive the port.
-func openPort(c config.Bus, doubts *rtu.Doubts) (bus.Transport, error) {
-	port, err := serial.Open(serial.Config{Path: c.Port, Line: c.Line})
-	if err != nil {
-		return nil, err
-	}
-	return rtu.New(port, rtu.Config{Line: c.Line, Echo: c.Echo, Virtual: port.Virtual(), Doubts: doubts}), nil
 }
 
 // addBridge opens a bridge's queue and taps the broker for it.

@@ -28,7 +28,8 @@ type Transport interface {
 type Config struct {
 	ID   string // as in the site file, for logs
 	Line modbus.Line
-	Open func() (Transport, error) // called again whenever the port has failed
+	Peer string                                   // who is at the other end of a connection, for logs; "" for a serial port
+	Open func(context.Context) (Transport, error) // called again whenever the port has failed
 }
 
 // Priority says who goes first.
@@ -140,7 +141,7 @@ func (b *Bus) Run(ctx context.Context) error {
 // session opens the port and serves until it fails or ctx is cancelled. worked
 // tells that the port was good for at least one exchange.
 func (b *Bus) session(ctx context.Context) (worked bool, err error) {
-	port, err := b.cfg.Open()
+	port, err := b.cfg.Open(ctx)
 	if err == nil {
 		b.up()
 		defer port.Close()
@@ -228,6 +229,10 @@ func (b *Bus) refuse(ctx context.Context, d time.Duration, err error) {
 
 func (b *Bus) up() {
 	b.stats.opened()
+	if b.cfg.Peer != "" {
+		b.log.Info("connected", "peer", b.cfg.Peer)
+		return
+	}
 	b.log.Info("port open", "line", b.cfg.Line.String())
 }
 

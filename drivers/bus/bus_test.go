@@ -31,6 +31,8 @@ type line struct {
 
 func (l *line) NotBefore(u modbus.UnitID) time.Time { return l.until[u] }
 
+func (l *line) Framing() modbus.Framing { return modbus.RTU }
+
 func (l *line) Close() error {
 	l.closed++
 	return nil
@@ -60,7 +62,7 @@ type bench struct {
 }
 
 // start runs a bus whose port is opened by open, and waits until it is ready.
-func start(t *testing.T, open func() (bus.Transport, error)) *bench {
+func start(t *testing.T, open func(context.Context) (bus.Transport, error)) *bench {
 	t.Helper()
 	b := &bench{}
 	log := slog.New(slog.NewTextHandler(&b.log, nil))
@@ -81,8 +83,8 @@ func start(t *testing.T, open func() (bus.Transport, error)) *bench {
 	return b
 }
 
-func on(l *line) func() (bus.Transport, error) {
-	return func() (bus.Transport, error) { return l, nil }
+func on(l *line) func(context.Context) (bus.Transport, error) {
+	return func(context.Context) (bus.Transport, error) { return l, nil }
 }
 
 func request(unit modbus.UnitID) modbus.Request {
@@ -218,7 +220,7 @@ func TestReopensAfterMediumFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, gone := newLine(), errors.New("adapter is gone")
 		attempts := 0
-		b := start(t, func() (bus.Transport, error) {
+		b := start(t, func(context.Context) (bus.Transport, error) {
 			switch attempts++; attempts {
 			case 2:
 				return nil, gone
@@ -300,7 +302,7 @@ func TestMissingPortIsNotFatal(t *testing.T) {
 		l := newLine()
 		plugged := time.Now().Add(10 * time.Minute)
 		attempts := 0
-		b := start(t, func() (bus.Transport, error) {
+		b := start(t, func(context.Context) (bus.Transport, error) {
 			if attempts++; time.Now().Before(plugged) {
 				return nil, fs.ErrNotExist
 			}
