@@ -37,7 +37,7 @@ func (g target) String() string {
 // a port, any other the id of a device in the site file.
 type targetFlags struct {
 	*flag.FlagSet
-	site             *string
+	site, port       *string
 	line             lineFlags
 	unit             *uint
 	timeout          *time.Duration
@@ -49,6 +49,7 @@ type targetFlags struct {
 func newTargetFlags(name string) *targetFlags {
 	f := &targetFlags{FlagSet: flags(name)}
 	f.site = f.String("c", defaultSite, "")
+	f.port = f.String("port", "", "")
 	f.line.add(f.FlagSet)
 	f.unit = f.Uint("unit", 1, "")
 	f.timeout = f.Duration("timeout", mapping.DefaultSettings.Timeout, "")
@@ -64,13 +65,13 @@ func newTargetFlags(name string) *targetFlags {
 // check refuses flags that mean nothing for what is named.
 func (f *targetFlags) check(named string) error {
 	onPort := strings.Contains(named, "/")
-	shared := []string{"json", "yes"}
+	ofSite, ofBoth := []string{"c", "port"}, []string{"json", "yes"}
 	var err error
 	f.Visit(func(g *flag.Flag) {
 		switch {
-		case onPort && g.Name == "c":
-			err = usage("%s is a port, which needs no site file", "leave out -c, or name a device of the site instead of a port", named)
-		case !onPort && g.Name != "c" && !slices.Contains(shared, g.Name):
+		case onPort && slices.Contains(ofSite, g.Name):
+			err = usage("%s is a port, for which -%s means nothing", "leave it out, or name a device of a site file instead of a port", named, g.Name)
+		case !onPort && !slices.Contains(ofSite, g.Name) && !slices.Contains(ofBoth, g.Name):
 			err = usage("the site file says all about %q, so -%s means nothing", "leave it out, or name a port such as /dev/ttyUSB0", named, g.Name)
 		}
 	})
@@ -181,6 +182,9 @@ func (f *targetFlags) inSite(t terminal, device string, point ...string) (target
 	g := target{device: cfg.Devices[d]}
 	b := slices.IndexFunc(cfg.Buses, func(b config.Bus) bool { return b.ID == g.device.Bus })
 	g.bus = cfg.Buses[b] // the site file has been checked
+	if *f.port != "" {
+		g.bus.Port = *f.port
+	}
 	if len(point) == 0 {
 		return g, nil
 	}

@@ -191,10 +191,10 @@ func (r *round) printTable(t terminal) {
 	for _, p := range r.device.Points {
 		got := r.rows[p.ID]
 		if r.device.ID != "" {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%v\t%s\t%s\n", p.ID, p.Register, rawText(p, got.raw), got.Value, p.Unit, quality(got.Reading))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", p.ID, p.Register, rawText(p, got.raw), valueText(got.Value), p.Unit, quality(got.Reading))
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%s\t%v\t%s\n", p.Register, rawText(p, got.raw), got.Value, quality(got.Reading))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Register, rawText(p, got.raw), valueText(got.Value), quality(got.Reading))
 	}
 }
 

@@ -17,7 +17,7 @@ func TestReadCommandLine(t *testing.T) {
 		{"/dev/x", "hint: sluice read /dev/x \"input 0x0034\""},
 		{"/dev/x input 0x0 input 0x1", "name one register behind the port"},
 		{"/dev/x input 100", "hint: write input 0x0064 if the manual counts from 0"},
-		{"/dev/x input 0x0 -c f.yaml", "hint: leave out -c"},
+		{"/dev/x input 0x0 -c f.yaml", "is a port, for which -c means nothing"},
 		{"/dev/x input 0x0 -format 8X1", "-format: \"8X1\": parity is one of N, E, O, M, S"},
 		{"/dev/x input 0x0 -format 7E1", "hint: write 8E1"},
 		{"/dev/x input 0x0 -baud 1", "hint: usual are 9600 and 19200"},

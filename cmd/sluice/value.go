@@ -27,6 +27,15 @@ func parseValue(text string, p mapping.Point) (point.Value, error) {
 	return parseNumber(text)
 }
 
+// valueText writes a value for a person, very small and very large numbers with
+// an exponent: those of a wrong word order have dozens of zeros.
+func valueText(v point.Value) string {
+	if v.Kind() == point.Float {
+		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
+	}
+	return v.String()
+}
+
 func parseBool(text string) (point.Value, error) {
 	switch strings.ToLower(text) {
 	case "1", "true", "on":

@@ -288,7 +288,7 @@ func (c *change) describe(data []byte) []string {
 	raw := c.block.Raw(data)
 	texts := make([]string, len(raw))
 	for i, r := range c.block.AppendReadings(nil, c.device.ID, data, time.Time{}) {
-		value := r.Value.String()
+		value := valueText(r.Value)
 		if r.Quality != point.Good {
 			value = r.Reason
 		}
