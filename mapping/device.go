@@ -1,7 +1,6 @@
 package mapping
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -190,9 +189,8 @@ func readRegister(n Node, numbering string) (Register, bool) {
 	if err == nil {
 		return r, true
 	}
-	if f, ok := errors.AsType[*fixable](err); ok {
-		n.Problem(f.fix, "%s", f.what)
-	}
+	what, fix := Fix(err)
+	n.Problem(fix, "%s", what)
 	return Register{}, false
 }
 
