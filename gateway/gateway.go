@@ -16,8 +16,6 @@ import (
 	"sluice/broker"
 	"sluice/drivers/bus"
 	"sluice/drivers/modbus"
-	"sluice/drivers/rtu"
-	"sluice/drivers/serial"
 	"sluice/gateway/config"
 	"sluice/gateway/poll"
 	"sluice/gateway/presence"
@@ -38,7 +36,7 @@ type Gateway struct {
 	log     *slog.Logger
 	broker  *broker.Broker
 	publish *publish.Publisher
-	ids     []string // of the buses
+	ports   []*port // of the buses
 	buses   []*bus.Bus
 	pollers []*poll.Poller
 	bridges []*bridge.Bridge
@@ -86,8 +84,8 @@ func protected(messages publish.Config, devices []mapping.Device) []string {
 
 // addBus builds a bus and its poller.
 func (g *Gateway) addBus(c config.Bus, devices []mapping.Device) {
-	doubts := new(rtu.Doubts)
-	b := bus.New(bus.Config{ID: c.ID, Line: c.Line, Open: func() (bus.Transport, error) { return openPort(c, doubts) }}, g.log)
+	p := &port{cfg: c, log: g.log}
+	b := bus.New(bus.Config{ID: c.ID, Line: c.Line, Open: p.open}, g.log)
 	var mine []mapping.Device
 	for _, d := range devices {
 		if d.Bus == c.ID {
@@ -98,20 +96,11 @@ func (g *Gateway) addBus(c config.Bus, devices []mapping.Device) {
 		r, err := b.Do(ctx, bus.Poll, req, t)
 		return r.Data, r.At, err
 	}
-	g.ids = append(g.ids, c.ID)
+	g.ports = append(g.ports, p)
 	g.buses = append(g.buses, b)
 	g.pollers = append(g.pollers, poll.New(poll.Config{
-		Bus: c.ID, Line: c.Line, Gap: c.Gap, Devices: mine, Exchange: exchange, Emit: g.publish.Emit,
+		Bus: c.ID, Line: c.Line, Gap: c.Gap, Devices: mine, Exchange: exchange, Emit: g.publish.Emit, Back: b.Back(),
 	}, g.log))
-}
-
-// openPort opens the port of a bus. Doubts about late replies outlive the port.
-func openPort(c config.Bus, doubts *rtu.Doubts) (bus.Transport, error) {
-	port, err := serial.Open(serial.Config{Path: c.Port, Line: c.Line})
-	if err != nil {
-		return nil, err
-	}
-	return rtu.New(port, rtu.Config{Line: c.Line, Echo: c.Echo, Virtual: port.Virtual(), Doubts: doubts}), nil
 }
 
 // addBridge opens a bridge's queue and taps the broker for it.

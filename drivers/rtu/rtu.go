@@ -29,6 +29,7 @@ type Config struct {
 	// Virtual is a pseudo-terminal, on which characters take no time: a reply may
 	// be there before the request could have left a UART.
 	Virtual bool
+	Lead    time.Duration // from Write to the first bit: the port's RTS delay
 	// Doubts outlives the transport when it is shared by those that follow each
 	// other on one bus. nil: a transport begins without doubts.
 	Doubts *Doubts
@@ -53,6 +54,7 @@ type Transport struct {
 	line   modbus.Line
 	echo   bool
 	paced  bool // characters take their time
+	lead   time.Duration
 	doubts *Doubts
 
 	quiet time.Time // when the line fell silent, or will when our request is out
@@ -63,7 +65,7 @@ type Transport struct {
 
 // New returns a transport on p, which it owns from then on.
 func New(p Port, cfg Config) *Transport {
-	t := &Transport{port: p, line: cfg.Line, echo: cfg.Echo, paced: !cfg.Virtual, doubts: cfg.Doubts, quiet: time.Now()}
+	t := &Transport{port: p, line: cfg.Line, echo: cfg.Echo, paced: !cfg.Virtual, lead: cfg.Lead, doubts: cfg.Doubts, quiet: time.Now()}
 	if t.doubts == nil {
 		t.doubts = new(Doubts)
 	}

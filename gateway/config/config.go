@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/drivers/modbus"
+	"sluice/drivers/serial"
 	"sluice/mapping"
 )
 
@@ -30,10 +31,13 @@ type Config struct {
 // Bus is one serial port with RS-485 devices on it.
 type Bus struct {
 	ID   string
-	Port string // e.g. /dev/ttyUSB0 or /dev/serial/by-id/...
+	Port string // see serial.CheckName
 	Line modbus.Line
 	Gap  time.Duration // silence kept before each request on top of t3.5
 	Echo bool          // the adapter returns what it sends
+	// RS485 is how the transceiver is switched; nil if it does so by itself.
+	RS485      *serial.RS485
+	LowLatency bool // ask the driver to hand over characters at once
 }
 
 // Publish says how readings become messages.

@@ -75,18 +75,16 @@ func (r *reader) buses(n mapping.Node) []Bus {
 }
 
 func (r *reader) bus(n mapping.Node) Bus {
-	m := n.As("bus").Map("id", "port", "baud", "format", "gap", "echo")
+	m := n.As("bus").Map("id", "port", "baud", "format", "gap", "echo", "rs485", "low_latency")
 	b := Bus{ID: m.Need("id", "rs485").ID()}
 	m = m.Named(fmt.Sprintf("bus %q", b.ID))
-	port := m.Need("port", "/dev/ttyUSB0")
-	b.Port = port.Text()
-	if b.Port != "" && !filepath.IsAbs(b.Port) {
-		port.Problem("write /dev/"+strings.TrimPrefix(b.Port, "dev/"), "port %q is not a full path", b.Port)
-	}
+	b.port(m.Need("port", "/dev/ttyUSB0"))
 	b.Line.Baud = m.Need("baud", "9600").Int(50, maxBaud, 9600)
 	b.format(m.Need("format", "8N1"))
 	b.Gap = m.Get("gap").Duration(0, maxGap, 0)
 	b.Echo = m.Get("echo").Bool(false)
+	b.RS485 = rs485(m.Get("rs485"))
+	b.LowLatency = m.Get("low_latency").Bool(true)
 	return b
 }
 
