@@ -36,7 +36,7 @@ type Gateway struct {
 	log     *slog.Logger
 	broker  *broker.Broker
 	publish *publish.Publisher
-	ids     []string // of the buses
+	ports   []*port // of the buses
 	buses   []*bus.Bus
 	pollers []*poll.Poller
 	bridges []*bridge.Bridge
@@ -84,7 +84,8 @@ func protected(messages publish.Config, devices []mapping.Device) []string {
 
 // addBus builds a bus and its poller.
 func (g *Gateway) addBus(c config.Bus, devices []mapping.Device) {
-	b := bus.New(bus.Config{ID: c.ID, Line: c.Line, Peer: c.Dial, Open: opener(c)}, g.log)
+	p := &port{cfg: c, log: g.log}
+	b := bus.New(bus.Config{ID: c.ID, Line: c.Line, Peer: c.Dial, Open: p.open}, g.log)
 	var mine []mapping.Device
 	for _, d := range devices {
 		if d.Bus == c.ID {
@@ -95,10 +96,10 @@ func (g *Gateway) addBus(c config.Bus, devices []mapping.Device) {
 		r, err := b.Do(ctx, bus.Poll, req, t)
 		return r.Data, r.At, err
 	}
-	g.ids = append(g.ids, c.ID)
+	g.ports = append(g.ports, p)
 	g.buses = append(g.buses, b)
 	g.pollers = append(g.pollers, poll.New(poll.Config{
-		Bus: c.ID, Line: planned(c), Gap: c.Gap, Devices: mine, Exchange: exchange, Emit: g.publish.Emit,
+		Bus: c.ID, Line: planned(c), Gap: c.Gap, Devices: mine, Exchange: exchange, Emit: g.publish.Emit, Back: b.Back(),
 	}, g.log))
 }
 

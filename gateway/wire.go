@@ -1,44 +1,15 @@
 package gateway
 
 import (
-	"context"
 	"net"
 
 	"sluice/drivers/ascii"
 	"sluice/drivers/bus"
 	"sluice/drivers/modbus"
 	"sluice/drivers/rtu"
-	"sluice/drivers/serial"
 	"sluice/drivers/tcp"
 	"sluice/gateway/config"
 )
-
-// opener returns how the port or the connection of a bus is opened. Doubts about
-// late replies outlive it.
-func opener(c config.Bus) func(context.Context) (bus.Transport, error) {
-	doubts := new(modbus.Doubts)
-	return func(ctx context.Context) (bus.Transport, error) {
-		if c.Dial == "" {
-			return openPort(c, doubts)
-		}
-		conn, err := tcp.Dial(ctx, c.Dial)
-		if err != nil {
-			return nil, err
-		}
-		return overNetwork(c, conn, doubts), nil
-	}
-}
-
-func openPort(c config.Bus, doubts *modbus.Doubts) (bus.Transport, error) {
-	port, err := serial.Open(serial.Config{Path: c.Port, Line: c.Line})
-	if err != nil {
-		return nil, err
-	}
-	if c.Framing == modbus.ASCII {
-		return ascii.New(port, ascii.Config{Line: c.Line, Echo: c.Echo, Doubts: doubts}), nil
-	}
-	return rtu.New(port, rtu.Config{Line: c.Line, Echo: c.Echo, Virtual: port.Virtual(), Doubts: doubts}), nil
-}
 
 // overNetwork takes a connection for what is at its other end.
 func overNetwork(c config.Bus, conn net.Conn, doubts *modbus.Doubts) bus.Transport {

@@ -1,18 +1,20 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"sluice/drivers/bus"
 	"sluice/drivers/modbus"
-	"sluice/drivers/rtu"
-	"sluice/drivers/serial"
+	"sluice/gateway"
 	"sluice/gateway/config"
 	"sluice/mapping"
 	"sluice/mapping/layout"
@@ -205,13 +207,14 @@ func names[T any](things []T, name func(T) string) string {
 	return strings.Join(all, ", ")
 }
 
-// dial opens the port of a bus. The caller closes the transport.
-func dial(b config.Bus) (*rtu.Transport, error) {
-	port, err := serial.Open(serial.Config{Path: b.Port, Line: b.Line})
+// dial opens the port or the connection of a bus. The caller closes the
+// transport.
+func dial(ctx context.Context, b config.Bus) (bus.Transport, error) {
+	port, err := gateway.OpenBus(ctx, b, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, explainPort(err)
 	}
-	return rtu.New(port, rtu.Config{Line: b.Line, Echo: b.Echo, Virtual: port.Virtual()}), nil
+	return port, nil
 }
 
 // explainPort adds to an error of opening a port what to do about it.

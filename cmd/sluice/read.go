@@ -33,7 +33,7 @@ func runRead(ctx context.Context, args []string, t terminal) error {
 	if err != nil {
 		return err
 	}
-	port, err := dial(g.bus)
+	port, err := dial(ctx, g.bus)
 	if err != nil {
 		return err
 	}

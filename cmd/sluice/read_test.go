@@ -115,7 +115,7 @@ func TestPortInUse(t *testing.T) {
 	port := serveMemory(t)
 	g := target{}
 	g.bus.Port, g.bus.Line = port, fast
-	owner, err := dial(g.bus)
+	owner, err := dial(t.Context(), g.bus)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -254,11 +254,14 @@ func TestReopensAfterMediumFault(t *testing.T) {
 		if s := b.Stats(); s.Open || !errors.Is(s.LastError, gone) {
 			t.Errorf("%+v", s)
 		}
-		for !b.Stats().Open {
-			time.Sleep(time.Millisecond)
+		select {
+		case <-b.Back():
+			t.Error("the port was told to be back before it was away")
+		default:
 		}
-		if took := time.Since(lost); took < 350*time.Millisecond || took > 701*time.Millisecond {
-			t.Errorf("open again after %v, want three waits of 100, 200 and 400 ms less up to a half", took)
+		<-b.Back()
+		if took := time.Since(lost); took < 200*time.Millisecond || took > 401*time.Millisecond {
+			t.Errorf("open again after %v, want waits of 100 ms and, without the port, of 100 and 200 ms, less up to a half", took)
 		}
 		if _, err := b.Do(t.Context(), bus.Poll, request(1), timing); err != nil {
 			t.Error(err)
@@ -313,12 +316,16 @@ func TestMissingPortIsNotFatal(t *testing.T) {
 		if modbus.FaultOf(err) != modbus.Medium || !errors.Is(err, fs.ErrNotExist) {
 			t.Error(err)
 		}
-		time.Sleep(time.Until(plugged.Add(5 * time.Second)))
+		time.Sleep(time.Until(plugged))
+		<-b.Back()
+		if late := time.Since(plugged); late > 500*time.Millisecond {
+			t.Errorf("found %v after it was plugged in", late)
+		}
 		if _, err := b.Do(t.Context(), bus.Poll, request(1), timing); err != nil {
 			t.Error(err)
 		}
 		b.stop()
-		if attempts < 120 || attempts > 250 {
+		if attempts < 1200 || attempts > 2500 {
 			t.Errorf("%d attempts in ten minutes", attempts)
 		}
 		if n := strings.Count(b.log.String(), "port down"); n != 1 {

@@ -80,7 +80,7 @@ func (t *Transport) silence(unit modbus.UnitID, timing modbus.Timing) error {
 // at the front of buf came behind an echo, in the same Read.
 func (t *Transport) send(adu []byte, timing modbus.Timing) (sent time.Time, ahead int, err error) {
 	unit := modbus.UnitID(adu[0])
-	sent = time.Now().Add(t.line.Chars(len(adu)))
+	sent = time.Now().Add(t.lead + t.line.Chars(len(adu)))
 	t.quiet = sent
 	t.doubts.Asked(unit, sent, timing.Timeout)
 	n, err := t.port.Write(adu)

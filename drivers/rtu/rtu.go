@@ -31,6 +31,7 @@ type Config struct {
 	// Jitter is how long what lies between may hold back the next characters of a
 	// frame; 40 ms when it is shorter.
 	Jitter time.Duration
+	Lead   time.Duration // from Write to the first bit: the port's RTS delay
 	// Doubts outlives the transport when it is shared by those that follow each
 	// other on one bus. nil: a transport begins without doubts.
 	Doubts *modbus.Doubts
@@ -54,6 +55,7 @@ type Transport struct {
 	echo   bool
 	paced  bool // characters take their time
 	hole   time.Duration
+	lead   time.Duration
 	doubts *modbus.Doubts
 
 	quiet time.Time // when the line fell silent, or will when our request is out
@@ -64,7 +66,10 @@ type Transport struct {
 
 // New returns a transport on p, which it owns from then on.
 func New(p Port, cfg Config) *Transport {
-	t := &Transport{port: p, line: cfg.Line, echo: cfg.Echo, paced: !cfg.Virtual, hole: max(minHole, cfg.Jitter), doubts: cfg.Doubts, quiet: time.Now()}
+	t := &Transport{
+		port: p, line: cfg.Line, echo: cfg.Echo, paced: !cfg.Virtual, hole: max(minHole, cfg.Jitter), lead: cfg.Lead,
+		doubts: cfg.Doubts, quiet: time.Now(),
+	}
 	if t.doubts == nil {
 		t.doubts = new(modbus.Doubts)
 	}

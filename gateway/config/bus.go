@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"net"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -72,7 +71,7 @@ func (b *Bus) place() string {
 }
 
 func (r *reader) bus(n mapping.Node) Bus {
-	m := n.As("bus").Map("id", "port", "tcp", "framing", "baud", "format", "gap", "echo")
+	m := n.As("bus").Map("id", "port", "tcp", "framing", "baud", "format", "gap", "echo", "rs485", "low_latency")
 	b := Bus{ID: m.Need("id", "rs485").ID()}
 	m = m.Named(fmt.Sprintf("bus %q", b.ID))
 	b.location(m)
@@ -80,6 +79,13 @@ func (r *reader) bus(n mapping.Node) Bus {
 	b.line(m)
 	b.Gap = m.Get("gap").Duration(0, maxGap, 0)
 	b.Echo = m.Get("echo").Bool(false)
+	b.RS485 = rs485(m.Get("rs485"))
+	b.LowLatency = m.Get("low_latency").Bool(true)
+	for _, key := range []string{"rs485", "low_latency"} {
+		if n := m.Get(key); n.Present() && b.Dial != "" {
+			n.Problem("leave it out; the converter has its own settings", "a bus on the network has no serial port here")
+		}
+	}
 	if echo := m.Get("echo"); b.Echo && b.Framing == modbus.TCP {
 		echo.Problem("leave it out", "Modbus TCP has no adapter that could return what is sent")
 	}
@@ -90,10 +96,7 @@ func (r *reader) bus(n mapping.Node) Bus {
 func (b *Bus) location(m mapping.Map) {
 	tcp := m.Get("tcp")
 	if !tcp.Present() {
-		b.Port = m.Need("port", "/dev/ttyUSB0, or tcp: 192.0.2.40:502").Text()
-		if b.Port != "" && !filepath.IsAbs(b.Port) {
-			m.Get("port").Problem("write /dev/"+strings.TrimPrefix(b.Port, "dev/"), "port %q is not a full path", b.Port)
-		}
+		b.port(m.Need("port", "/dev/ttyUSB0, or tcp: 192.0.2.40:502"))
 		return
 	}
 	if m.Get("port").Present() {

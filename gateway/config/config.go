@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sluice/drivers/modbus"
+	"sluice/drivers/serial"
 	"sluice/mapping"
 )
 
@@ -32,7 +33,7 @@ type Config struct {
 // Dial and Listen says where it is.
 type Bus struct {
 	ID      string
-	Port    string         // a serial port, e.g. /dev/ttyUSB0 or /dev/serial/by-id/...
+	Port    string         // a serial port, see serial.CheckName
 	Dial    string         // host:port of a device, gateway or converter
 	Listen  string         // host:port on which a converter dials in
 	Allow   []netip.Prefix // who may do that
@@ -40,6 +41,10 @@ type Bus struct {
 	Line    modbus.Line   // behind a converter or gateway as far as known; what is planned with
 	Gap     time.Duration // silence kept before each request on top of t3.5
 	Echo    bool          // the adapter returns what it sends
+	// RS485 is how the transceiver of a port is switched; nil if it does so by
+	// itself.
+	RS485      *serial.RS485
+	LowLatency bool // ask the driver of the port to hand over characters at once
 }
 
 // Publish says how readings become messages.

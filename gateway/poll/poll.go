@@ -42,6 +42,7 @@ type Config struct {
 	Devices  []mapping.Device
 	Exchange Exchange
 	Emit     Emit
+	Back     <-chan struct{} // tells when the port is there again; nil: never
 }
 
 // Stats are counts since the start.
@@ -58,6 +59,7 @@ type Poller struct {
 	gap      time.Duration
 	exchange Exchange
 	emit     Emit
+	back     <-chan struct{}
 	log      *slog.Logger
 	agenda   agenda
 	start    time.Time // all periods are counted from here
@@ -68,7 +70,7 @@ type Poller struct {
 
 // New plans the polls of a bus; Run carries them out.
 func New(cfg Config, log *slog.Logger) *Poller {
-	p := &Poller{bus: cfg.Bus, gap: cfg.Gap, exchange: cfg.Exchange, emit: cfg.Emit, log: log}
+	p := &Poller{bus: cfg.Bus, gap: cfg.Gap, exchange: cfg.Exchange, emit: cfg.Emit, back: cfg.Back, log: log}
 	p.stats.Devices = len(cfg.Devices)
 	for i := range cfg.Devices {
 		d := newDevice(&cfg.Devices[i])
@@ -106,6 +108,8 @@ func (p *Poller) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-p.back:
+			p.readNow(func(*device) bool { return true })
 		case <-timer.C:
 			p.serve(ctx, p.agenda[0])
 		}
@@ -241,9 +245,15 @@ func (p *Poller) answered(d *device) {
 	d.offline, d.pause = false, 0
 	p.count(func(s *Stats) { s.Offline-- })
 	p.log.Info("device online", "bus", p.bus, "device", d.ID)
+	p.readNow(func(of *device) bool { return of == d })
+}
+
+// readNow makes the blocks of some devices due at once, without waiting for their
+// periods: nothing was known of them for a while.
+func (p *Poller) readNow(of func(*device) bool) {
 	now := time.Now()
 	for _, e := range p.agenda {
-		if e.device == d {
+		if of(e.device) {
 			e.due = now
 		}
 	}

@@ -27,6 +27,7 @@ type site struct {
 	reply   func(modbus.Request) ([]byte, error) // for any unit, if set
 	asked   []asked
 	emitted []point.Reading
+	back    chan struct{}
 }
 
 type asked struct {
@@ -60,7 +61,7 @@ func (s *site) emit(_ context.Context, readings []point.Reading) {
 // run polls devices for d in virtual time.
 func (s *site) run(t *testing.T, d time.Duration, devices ...mapping.Device) *poll.Poller {
 	s.start = time.Now()
-	p := poll.New(poll.Config{Bus: "b", Line: line, Devices: devices, Exchange: s.exchange, Emit: s.emit}, slog.New(slog.DiscardHandler))
+	p := poll.New(poll.Config{Bus: "b", Line: line, Devices: devices, Exchange: s.exchange, Emit: s.emit, Back: s.back}, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
 	if err := p.Run(ctx); err != nil {
@@ -110,6 +111,28 @@ func TestPollsKeepTheirPeriod(t *testing.T) {
 		}
 		if st := p.Stats(); st.Polls != 7 || st.Overruns != 0 || st.Devices != 2 || st.Offline != 0 {
 			t.Errorf("stats %+v", st)
+		}
+	})
+}
+
+// A port that was away is not waited for until the next period.
+func TestReadsAtOnceWhenThePortIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		back := make(chan struct{}, 1)
+		s := &site{takes: 10 * ms, back: back}
+		s.answers = map[modbus.UnitID]func() ([]byte, error){1: func() ([]byte, error) {
+			if time.Since(s.start) < 100*ms {
+				return nil, &modbus.Error{Fault: modbus.Medium}
+			}
+			return []byte{0, 7}, nil
+		}}
+		time.AfterFunc(300*ms, func() { back <- struct{}{} })
+		p := s.run(t, 2*time.Hour+ms, device(1, time.Hour))
+		if want := []time.Duration{0, 300 * ms, time.Hour, 2 * time.Hour}; !slices.Equal(s.times(1), want) {
+			t.Errorf("asked at %v, want %v", s.times(1), want)
+		}
+		if st := p.Stats(); st.Overruns != 0 {
+			t.Errorf("%d overruns", st.Overruns)
 		}
 	})
 }
