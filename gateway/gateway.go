@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"time"
 
 	"sluice/bridge"
 	"sluice/bridge/queue"
@@ -27,7 +26,7 @@ import (
 
 // Options are what a gateway needs besides its site file.
 type Options struct {
-	StateDir string // where the queues live; created if missing
+	StateDir string // where the queues live, and what was learned of devices; created if missing
 	Version  string // of the program, for the birth message
 	Log      *slog.Logger
 	Tap      broker.Tap // sees every message on the local broker first; nil for none
@@ -61,7 +60,7 @@ func New(cfg *config.Config, opt Options) (*Gateway, error) {
 	}
 	g.publish = publish.New(messages, g.broker.Publish, opt.Log)
 	for _, b := range cfg.Buses {
-		g.addBus(b, cfg.Devices)
+		g.addBus(b, cfg.Devices, opt.StateDir)
 	}
 	me := presence.New(presence.Config{Group: cfg.Group, Gateway: cfg.Gateway, Version: opt.Version, Config: cfg.Digest})
 	for _, b := range cfg.Bridges {
@@ -85,7 +84,7 @@ func protected(messages publish.Config, devices []mapping.Device) []string {
 }
 
 // addBus builds a bus and its poller.
-func (g *Gateway) addBus(c config.Bus, devices []mapping.Device) {
+func (g *Gateway) addBus(c config.Bus, devices []mapping.Device, stateDir string) {
 	doubts := new(rtu.Doubts)
 	b := bus.New(bus.Config{ID: c.ID, Line: c.Line, Open: func() (bus.Transport, error) { return openPort(c, doubts) }}, g.log)
 	var mine []mapping.Device
@@ -94,14 +93,17 @@ func (g *Gateway) addBus(c config.Bus, devices []mapping.Device) {
 			mine = append(mine, d)
 		}
 	}
-	exchange := func(ctx context.Context, req modbus.Request, t modbus.Timing) ([]byte, time.Time, error) {
-		r, err := b.Do(ctx, bus.Poll, req, t)
-		return r.Data, r.At, err
+	exchange := func(p bus.Priority) poll.Exchange {
+		return func(ctx context.Context, req modbus.Request, t modbus.Timing) (poll.Response, error) {
+			r, err := b.Do(ctx, p, req, t)
+			return poll.Response(r), err
+		}
 	}
 	g.ids = append(g.ids, c.ID)
 	g.buses = append(g.buses, b)
 	g.pollers = append(g.pollers, poll.New(poll.Config{
-		Bus: c.ID, Line: c.Line, Gap: c.Gap, Devices: mine, Exchange: exchange, Emit: g.publish.Emit,
+		Bus: c.ID, Line: c.Line, Gap: c.Gap, Devices: mine, Emit: g.publish.Emit,
+		Exchange: exchange(bus.Poll), Command: exchange(bus.Command), Memory: filepath.Join(stateDir, "devices", c.ID+".json"),
 	}, g.log))
 }
 

@@ -28,13 +28,20 @@ func pointAt(id string, table mapping.Table, address uint16, typ layout.Type) ma
 	return p
 }
 
+// plan plans all points of a device.
+func plan(d *mapping.Device, t mapping.Terms) []mapping.Block {
+	points := make([]*mapping.Point, len(d.Points))
+	for i := range d.Points {
+		points[i] = &d.Points[i]
+	}
+	return d.Plan(points, t)
+}
+
 // requests writes the plan of a device as "function address+count" per block.
 func requests(d *mapping.Device, line modbus.Line) string {
 	var out []string
-	for _, g := range d.Groups(line) {
-		for _, b := range g.Blocks {
-			out = append(out, fmt.Sprintf("%s %d+%d", b.Request.Function, b.Request.Address, b.Request.Count))
-		}
+	for _, b := range plan(d, mapping.Terms{Line: line}) {
+		out = append(out, fmt.Sprintf("%s %d+%d", b.Request.Function, b.Request.Address, b.Request.Count))
 	}
 	return strings.Join(out, ", ")
 }
@@ -77,7 +84,7 @@ func TestBlocksAreCheapest(t *testing.T) {
 		}
 		d := &mapping.Device{Unit: 1, Points: points}
 		got := time.Duration(0)
-		for _, b := range d.Groups(slow)[0].Blocks {
+		for _, b := range plan(d, mapping.Terms{Line: slow}) {
 			got += readTime(int(b.Request.Count))
 		}
 		if best := cheapestByTrying(points); got != best {
@@ -113,35 +120,6 @@ func cheapestByTrying(points []mapping.Point) time.Duration {
 	return best
 }
 
-func TestSplit(t *testing.T) {
-	at := func(addresses ...uint16) *mapping.Block {
-		d := &mapping.Device{Unit: 1}
-		for _, a := range addresses {
-			d.Points = append(d.Points, pointAt(fmt.Sprint(a), mapping.Holding, a, layout.Uint16))
-		}
-		return &d.Groups(slow)[0].Blocks[0]
-	}
-	for _, tt := range []struct {
-		block *mapping.Block
-		want  string
-	}{
-		{at(0, 3, 9, 10), "0+4 9+2"},
-		{at(0, 1, 2, 3), "0+2 2+2"},
-		{at(5, 5), "5+1 5+1"},
-		{at(7), ""},
-	} {
-		parts, ok := tt.block.Split()
-		got := ""
-		if ok {
-			a, b := parts[0].Request, parts[1].Request
-			got = fmt.Sprintf("%d+%d %d+%d", a.Address, a.Count, b.Address, b.Count)
-		}
-		if got != tt.want {
-			t.Errorf("%d+%d splits into %q, want %q", tt.block.Request.Address, tt.block.Request.Count, got, tt.want)
-		}
-	}
-}
-
 func TestReadings(t *testing.T) {
 	scaled, err := layout.New(layout.Config{Type: layout.Int16, Scale: 0.1})
 	if err != nil {
@@ -150,7 +128,7 @@ func TestReadings(t *testing.T) {
 	temperature := pointAt("temperature", mapping.Input, 1, layout.Int16)
 	temperature.Layout, temperature.Unit = scaled, "°C"
 	d := &mapping.Device{ID: "room", Unit: 1, Points: []mapping.Point{temperature, pointAt("flow", mapping.Input, 2, layout.Float32)}}
-	b := &d.Groups(slow)[0].Blocks[0]
+	b := &plan(d, mapping.Terms{Line: slow})[0]
 	at := time.Unix(1700000000, 0)
 
 	got := b.AppendReadings(nil, d.ID, []byte{0x00, 0xEA, 0x7F, 0xC0, 0x00, 0x00}, at)
@@ -163,7 +141,7 @@ func TestReadings(t *testing.T) {
 	for i := range want {
 		want[i].Value, want[i].Quality, want[i].Reason = point.Value{}, point.Bad, "timeout"
 	}
-	compare(t, b.AppendBad(nil, d.ID, "timeout", at), want)
+	compare(t, []point.Reading{b.Points()[0].Bad(d.ID, "timeout", at), b.Points()[1].Bad(d.ID, "timeout", at)}, want)
 
 	for i := range want {
 		want[i].Reason = "reply too short"
@@ -185,7 +163,7 @@ func compare(t *testing.T, got, want []point.Reading) {
 
 func TestReadingsOfCoils(t *testing.T) {
 	d := &mapping.Device{ID: "plc", Unit: 1, Points: []mapping.Point{pointAt("a", mapping.Coil, 3, 0), pointAt("b", mapping.Coil, 12, 0)}}
-	b := &d.Groups(slow)[0].Blocks[0]
+	b := &plan(d, mapping.Terms{Line: slow})[0]
 	got := b.AppendReadings(nil, d.ID, []byte{0x00, 0x02}, time.Time{})
 	if got[0].Value != point.BoolValue(false) || got[1].Value != point.BoolValue(true) {
 		t.Errorf("coils 3 and 12 are %v and %v, want false and true", got[0].Value, got[1].Value)
