@@ -37,9 +37,10 @@ type device struct {
 // task is a point and when it is to be read.
 type task struct {
 	*mapping.Point
-	slot     time.Time // beginning of the period that is served next
-	read     time.Time // when the last one was served
-	refusals int       // in a row
+	slot     time.Time     // beginning of the period that is served next
+	read     time.Time     // when the last one was served
+	latency  time.Duration // of the request it was last read with
+	refusals int           // in a row
 }
 
 // job is one request that may go out.
@@ -196,11 +197,18 @@ func (d *device) cheapest(t mapping.Terms) mapping.Block {
 	return d.Plan([]*mapping.Point{best.Point}, t)[0]
 }
 
-// timeout is how long an answer is waited for: as configured, or less when the
-// device is known to be faster. After a failure it is given more time.
-func (d *device) timeout() time.Duration {
+// timeout is how long the answer to a job is waited for: as configured, or less
+// when the device and the points asked for are known to be faster. After a
+// failure there is more time.
+func (d *device) timeout(j *job) time.Duration {
 	usual := d.times.timeout()
-	if usual == 0 || d.offline && d.probes%thorough == thorough-1 {
+	for _, k := range j.tasks {
+		if k.latency == 0 {
+			return d.Timeout
+		}
+		usual = max(usual, 3*k.latency)
+	}
+	if usual == 0 || j.kind == greeting || d.offline && d.probes%thorough == thorough-1 {
 		return d.Timeout
 	}
 	if !d.offline {

@@ -72,7 +72,8 @@ func (l *latency) p99() time.Duration {
 // is: serial adapters and schedulers hold bytes back for tens of milliseconds.
 const minTimeout = 60 * time.Millisecond
 
-// enough time for an answer is three times what nearly all answers took.
+// timeout is enough time for an answer: three times what nearly all took; 0 when
+// few answers are known.
 func (l *latency) timeout() time.Duration {
 	p99 := l.p99()
 	if p99 == 0 {
@@ -88,5 +89,6 @@ func (l *latency) advice(used time.Duration) string {
 	if l.total < 10*known || used <= 4*fits && used >= l.p99()*3/2 {
 		return ""
 	}
-	return "timeout: " + mapping.FormatDuration(fits.Round(10*time.Millisecond))
+	const round = 10 * time.Millisecond
+	return "timeout: " + mapping.FormatDuration((fits + round - 1).Truncate(round))
 }

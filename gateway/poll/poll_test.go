@@ -2,10 +2,12 @@ package poll_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,16 +29,23 @@ type site struct {
 	reply   func(modbus.Request) ([]byte, error) // for any unit, if set
 	asked   []asked
 	emitted []point.Reading
+	memory  string // path of the memory file
 }
 
 type asked struct {
-	unit  modbus.UnitID
-	count uint16
-	at    time.Duration // since the start
+	unit modbus.UnitID
+	what string        // address+count of a read, address=value of a write
+	at   time.Duration // since the start
+	wait time.Duration // the timeout
 }
 
-func (s *site) exchange(ctx context.Context, req modbus.Request, _ modbus.Timing) (poll.Response, error) {
-	s.asked = append(s.asked, asked{req.Unit, req.Count, time.Since(s.start)})
+func (s *site) exchange(ctx context.Context, req modbus.Request, t modbus.Timing) (poll.Response, error) {
+	begin := time.Now()
+	what := fmt.Sprintf("%d+%d", req.Address, req.Count)
+	if len(req.Data) > 0 {
+		what = fmt.Sprintf("%d=%d", req.Address, binary.BigEndian.Uint16(req.Data))
+	}
+	s.asked = append(s.asked, asked{req.Unit, what, time.Since(s.start), t.Timeout})
 	select {
 	case <-time.After(s.takes):
 	case <-ctx.Done():
@@ -48,7 +57,7 @@ func (s *site) exchange(ctx context.Context, req modbus.Request, _ modbus.Timing
 	} else if s.reply != nil {
 		data, err = s.reply(req)
 	}
-	return poll.Response{Data: data, At: time.Now(), Latency: s.takes}, err
+	return poll.Response{Data: data, At: time.Now(), Latency: time.Since(begin)}, err
 }
 
 func (s *site) emit(_ context.Context, readings []point.Reading) {
@@ -58,7 +67,9 @@ func (s *site) emit(_ context.Context, readings []point.Reading) {
 // run polls devices for d in virtual time.
 func (s *site) run(t *testing.T, d time.Duration, devices ...mapping.Device) *poll.Poller {
 	s.start = time.Now()
-	p := poll.New(poll.Config{Bus: "b", Line: line, Devices: devices, Exchange: s.exchange, Emit: s.emit}, slog.New(slog.DiscardHandler))
+	s.asked, s.emitted = nil, nil
+	p := poll.New(poll.Config{Bus: "b", Line: line, Devices: devices, Exchange: s.exchange, Command: s.exchange, Emit: s.emit, Memory: s.memory},
+		slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
 	if err := p.Run(ctx); err != nil {
@@ -76,6 +87,25 @@ func (s *site) times(unit modbus.UnitID) []time.Duration {
 		}
 	}
 	return at
+}
+
+// requests returns what was asked, in order.
+func (s *site) requests() string {
+	var out []string
+	for _, a := range s.asked {
+		out = append(out, a.what)
+	}
+	return strings.Join(out, " ")
+}
+
+// quality is what was last said of a point of the first device.
+func (s *site) quality(id string) (q point.Quality) {
+	for _, r := range s.emitted {
+		if r.Point == id {
+			q = r.Quality
+		}
+	}
+	return q
 }
 
 func device(unit modbus.UnitID, every ...time.Duration) mapping.Device {
@@ -242,38 +272,6 @@ func TestAnswersThatAreNoValues(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestRefusedHole has a device that refuses whatever includes register 3: a block
-// over it is read in parts from then on, and only the point there is bad.
-func TestRefusedHole(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := device(1, 100*ms, 100*ms, 100*ms, 100*ms)
-		for i, address := range []uint16{0, 1, 3, 6} {
-			d.Points[i].Register.Address = address
-		}
-		s := &site{takes: ms}
-		var asked []string
-		s.reply = func(req modbus.Request) ([]byte, error) {
-			asked = append(asked, fmt.Sprintf("%d+%d", req.Address, req.Count))
-			if req.Address <= 3 && req.Address+req.Count > 3 {
-				return nil, &modbus.Error{Fault: modbus.Refused, Exception: 2}
-			}
-			return make([]byte, 2*req.Count), nil
-		}
-		s.run(t, 150*ms, d)
-		slices.Sort(asked) // what is due at once has no order
-		if want := []string{"0+2", "0+2", "0+2", "0+4", "0+7", "3+1", "3+1", "6+1", "6+1"}; !slices.Equal(asked, want) {
-			t.Errorf("asked for %v, want %v", asked, want)
-		}
-		quality := map[string]point.Quality{}
-		for _, r := range s.emitted {
-			quality[r.Point] = r.Quality
-		}
-		if quality["p0"] != point.Good || quality["p1"] != point.Good || quality["p2"] != point.Bad || quality["p3"] != point.Good {
-			t.Errorf("qualities %v, want all good but p2", quality)
-		}
-	})
 }
 
 type notBefore struct{ at time.Time }

@@ -103,10 +103,11 @@ func (p *Poller) unreadable(ctx context.Context, j *job, why string) {
 	}
 }
 
-// readable notes that the points of a job have been read.
-func (p *Poller) readable(j *job) {
+// readable notes that the points of a job have been read, and how fast.
+func (p *Poller) readable(j *job, latency time.Duration) {
 	forgot := false
 	for _, k := range j.tasks {
+		k.latency = latency
 		if k.refusals >= quarantined {
 			p.count(func(s *Stats) { s.Quarantined-- })
 			p.log.Info("point can be read again", "device", j.device.ID, "point", k.ID)

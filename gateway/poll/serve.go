@@ -46,9 +46,8 @@ func (p *Poller) serve(ctx context.Context, j *job) {
 
 // ask puts the request of a job on the bus.
 func (p *Poller) ask(ctx context.Context, j *job) (Response, error) {
-	t := modbus.Timing{Timeout: j.device.timeout(), Gap: p.cfg.Gap}
+	t := modbus.Timing{Timeout: j.device.timeout(j), Gap: p.cfg.Gap}
 	if j.kind == greeting {
-		t.Timeout = j.device.Timeout // a write may take longer than the reads that were measured
 		return p.cfg.Command(ctx, j.device.OnConnect[j.device.greeted].Request(j.device.Unit), t)
 	}
 	return p.cfg.Exchange(ctx, j.block.Request, t)
@@ -66,7 +65,7 @@ func (p *Poller) answered(ctx context.Context, j *job, r Response) {
 		// what was read before the writes may mean something else after them
 	default:
 		p.cfg.Emit(ctx, j.block.AppendReadings(nil, d.ID, r.Data, r.At))
-		p.readable(j)
+		p.readable(j, r.Latency)
 		p.finish(j)
 	}
 }
@@ -170,6 +169,6 @@ func (p *Poller) probeFor(d *device, at time.Time) *job {
 // scheduled gives a probe its time, and the room it takes while nobody answers.
 func (p *Poller) scheduled(j *job, at time.Time) *job {
 	j.since, j.deadline = at, at.Add(patience)
-	j.takes = p.cfg.Line.Chars(8) + p.cfg.Line.Silence() + p.cfg.Gap + j.device.timeout()
+	j.takes = p.cfg.Line.Chars(8) + p.cfg.Line.Silence() + p.cfg.Gap + j.device.timeout(j)
 	return j
 }
