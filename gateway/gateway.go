@@ -49,7 +49,7 @@ type Gateway struct {
 // not run must be closed.
 func New(cfg *config.Config, opt Options) (*Gateway, error) {
 	g := &Gateway{log: opt.Log, ready: make(chan struct{})}
-	messages := publish.Config{Topic: cfg.Publish.Topic, Site: cfg.Site, Gateway: cfg.Gateway, Payload: cfg.Publish.Payload, Retain: cfg.Publish.Retain}
+	messages := messagesOf(cfg)
 	var err error
 	g.broker, err = broker.New(broker.Config{Listen: cfg.Broker.Listen, Protected: protected(messages, cfg.Devices)}, opt.Log)
 	if err != nil {
@@ -87,12 +87,6 @@ func protected(messages publish.Config, devices []mapping.Device) []string {
 func (g *Gateway) addBus(c config.Bus, devices []mapping.Device, stateDir string) {
 	doubts := new(rtu.Doubts)
 	b := bus.New(bus.Config{ID: c.ID, Line: c.Line, Open: func() (bus.Transport, error) { return openPort(c, doubts) }}, g.log)
-	var mine []mapping.Device
-	for _, d := range devices {
-		if d.Bus == c.ID {
-			mine = append(mine, d)
-		}
-	}
 	exchange := func(p bus.Priority) poll.Exchange {
 		return func(ctx context.Context, req modbus.Request, t modbus.Timing) (poll.Response, error) {
 			r, err := b.Do(ctx, p, req, t)
@@ -102,7 +96,7 @@ func (g *Gateway) addBus(c config.Bus, devices []mapping.Device, stateDir string
 	g.ids = append(g.ids, c.ID)
 	g.buses = append(g.buses, b)
 	g.pollers = append(g.pollers, poll.New(poll.Config{
-		Bus: c.ID, Line: c.Line, Gap: c.Gap, Devices: mine, Emit: g.publish.Emit,
+		Bus: c.ID, Line: c.Line, Gap: c.Gap, Devices: onBus(devices, c.ID), Emit: g.publish.Emit,
 		Exchange: exchange(bus.Poll), Command: exchange(bus.Command), Memory: filepath.Join(stateDir, "devices", c.ID+".json"),
 	}, g.log))
 }

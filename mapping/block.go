@@ -42,6 +42,30 @@ func newBlock(unit modbus.UnitID, points []*Point) Block {
 	return b
 }
 
+// Split cuts a block that a device refuses as a whole into two, for whoever reads
+// it once and need not know why: at its widest hole, whose registers may not
+// exist, else in the middle. ok is false for a single point.
+func (b *Block) Split() (parts [2]Block, ok bool) {
+	if len(b.points) < 2 {
+		return parts, false
+	}
+	at, widest, end := len(b.points)/2, 0, 0
+	for i, p := range b.points {
+		if hole := p.offset - end; i > 0 && hole > widest {
+			at, widest = i, hole
+		}
+		end = max(end, p.offset+p.span())
+	}
+	for i, points := range [][]placed{b.points[:at], b.points[at:]} {
+		plain := make([]*Point, len(points))
+		for j, p := range points {
+			plain[j] = p.Point
+		}
+		parts[i] = newBlock(b.Request.Unit, plain)
+	}
+	return parts, true
+}
+
 // readFunctions are the functions that read each table.
 var readFunctions = [...]modbus.Function{
 	Coil:     modbus.ReadCoils,
@@ -62,6 +86,14 @@ func (b *Block) AppendReadings(dst []point.Reading, device string, data []byte, 
 			r.Value = v
 		}
 		dst = append(dst, r)
+	}
+	return dst
+}
+
+// AppendBad appends a bad reading with the reason for every point of the block.
+func (b *Block) AppendBad(dst []point.Reading, device, reason string, at time.Time) []point.Reading {
+	for _, p := range b.points {
+		dst = append(dst, p.Bad(device, reason, at))
 	}
 	return dst
 }

@@ -30,11 +30,7 @@ func pointAt(id string, table mapping.Table, address uint16, typ layout.Type) ma
 
 // plan plans all points of a device.
 func plan(d *mapping.Device, t mapping.Terms) []mapping.Block {
-	points := make([]*mapping.Point, len(d.Points))
-	for i := range d.Points {
-		points[i] = &d.Points[i]
-	}
-	return d.Plan(points, t)
+	return d.Plan(d.All(), t)
 }
 
 // requests writes the plan of a device as "function address+count" per block.
@@ -120,6 +116,35 @@ func cheapestByTrying(points []mapping.Point) time.Duration {
 	return best
 }
 
+func TestSplit(t *testing.T) {
+	at := func(addresses ...uint16) *mapping.Block {
+		d := &mapping.Device{Unit: 1}
+		for _, a := range addresses {
+			d.Points = append(d.Points, pointAt(fmt.Sprint(a), mapping.Holding, a, layout.Uint16))
+		}
+		return &plan(d, mapping.Terms{Line: slow})[0]
+	}
+	for _, tt := range []struct {
+		block *mapping.Block
+		want  string
+	}{
+		{at(0, 3, 9, 10), "0+4 9+2"},
+		{at(0, 1, 2, 3), "0+2 2+2"},
+		{at(5, 5), "5+1 5+1"},
+		{at(7), ""},
+	} {
+		parts, ok := tt.block.Split()
+		got := ""
+		if ok {
+			a, b := parts[0].Request, parts[1].Request
+			got = fmt.Sprintf("%d+%d %d+%d", a.Address, a.Count, b.Address, b.Count)
+		}
+		if got != tt.want {
+			t.Errorf("%d+%d splits into %q, want %q", tt.block.Request.Address, tt.block.Request.Count, got, tt.want)
+		}
+	}
+}
+
 func TestReadings(t *testing.T) {
 	scaled, err := layout.New(layout.Config{Type: layout.Int16, Scale: 0.1})
 	if err != nil {
@@ -141,7 +166,7 @@ func TestReadings(t *testing.T) {
 	for i := range want {
 		want[i].Value, want[i].Quality, want[i].Reason = point.Value{}, point.Bad, "timeout"
 	}
-	compare(t, []point.Reading{b.Points()[0].Bad(d.ID, "timeout", at), b.Points()[1].Bad(d.ID, "timeout", at)}, want)
+	compare(t, b.AppendBad(nil, d.ID, "timeout", at), want)
 
 	for i := range want {
 		want[i].Reason = "reply too short"

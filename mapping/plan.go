@@ -35,6 +35,15 @@ type Terms struct {
 	Known   Knowledge     // what the device has been found to refuse
 }
 
+// All returns every point of the device, to be planned.
+func (d *Device) All() []*Point {
+	points := make([]*Point, len(d.Points))
+	for i := range d.Points {
+		points[i] = &d.Points[i]
+	}
+	return points
+}
+
 // Plan splits points of the device into requests that together hold the line
 // for the least time. The points are sorted in place by their registers.
 func (d *Device) Plan(points []*Point, t Terms) []Block {

@@ -240,10 +240,7 @@ func TestLimits(t *testing.T) {
 func BenchmarkPlan(b *testing.B) {
 	s := sdm630()
 	terms := mapping.Terms{Line: slow}
-	points := make([]*mapping.Point, len(s.device.Points))
-	for i := range points {
-		points[i] = &s.device.Points[i]
-	}
+	points := s.device.All()
 	b.ReportAllocs()
 	for b.Loop() {
 		s.device.Plan(points, terms)

@@ -39,6 +39,7 @@ func commands() []command {
 	return []command{
 		{"run", "run the gateway of a site", runGateway},
 		{"check", "check a site file and say what is wrong with it", runCheck},
+		{"plan", "show requests, load of the lines, topics and data volume of a site", runPlan},
 		{"demo", "show a whole site on simulated devices; needs nothing", runDemo},
 		{"version", "print the version of this program", runVersion},
 		{"help", "print this text, or more on one command: sluice help check", runHelp},

@@ -46,21 +46,13 @@ func Forecast(line modbus.Line, gap time.Duration, devices []mapping.Device) Pro
 		d := newDevice(&devices[i])
 		terms := planner.terms(d)
 		load, high := d.load(terms)
-		p := DeviceProspect{ID: d.ID, Load: load, Blocks: d.Plan(pointers(d.Points), terms)}
+		p := DeviceProspect{ID: d.ID, Load: load, Blocks: d.Plan(d.All(), terms)}
 		for _, b := range p.Blocks {
 			p.Times = append(p.Times, terms.Time(b.Request))
 		}
 		out.Devices = append(out.Devices, p)
 		out.Load += load
 		out.High += high
-	}
-	return out
-}
-
-func pointers(points []mapping.Point) []*mapping.Point {
-	out := make([]*mapping.Point, len(points))
-	for i := range points {
-		out[i] = &points[i]
 	}
 	return out
 }
