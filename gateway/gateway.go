@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"time"
 
 	"sluice/bridge"
 	"sluice/bridge/queue"
@@ -25,7 +24,7 @@ import (
 
 // Options are what a gateway needs besides its site file.
 type Options struct {
-	StateDir string // where the queues live; created if missing
+	StateDir string // where the queues live, and what was learned of devices; created if missing
 	Version  string // of the program, for the birth message
 	Log      *slog.Logger
 	Tap      broker.Tap // sees every message on the local broker first; nil for none
@@ -48,7 +47,7 @@ type Gateway struct {
 // not run must be closed.
 func New(cfg *config.Config, opt Options) (*Gateway, error) {
 	g := &Gateway{log: opt.Log, ready: make(chan struct{})}
-	messages := publish.Config{Topic: cfg.Publish.Topic, Site: cfg.Site, Gateway: cfg.Gateway, Payload: cfg.Publish.Payload, Retain: cfg.Publish.Retain}
+	messages := messagesOf(cfg)
 	var err error
 	g.broker, err = broker.New(broker.Config{Listen: cfg.Broker.Listen, Protected: protected(messages, cfg.Devices)}, opt.Log)
 	if err != nil {
@@ -59,7 +58,7 @@ func New(cfg *config.Config, opt Options) (*Gateway, error) {
 	}
 	g.publish = publish.New(messages, g.broker.Publish, opt.Log)
 	for _, b := range cfg.Buses {
-		g.addBus(b, cfg.Devices)
+		g.addBus(b, cfg.Devices, opt.StateDir)
 	}
 	me := presence.New(presence.Config{Group: cfg.Group, Gateway: cfg.Gateway, Version: opt.Version, Config: cfg.Digest})
 	for _, b := range cfg.Bridges {
@@ -83,23 +82,20 @@ func protected(messages publish.Config, devices []mapping.Device) []string {
 }
 
 // addBus builds a bus and its poller.
-func (g *Gateway) addBus(c config.Bus, devices []mapping.Device) {
-	p := &port{cfg: c, log: g.log}
-	b := bus.New(bus.Config{ID: c.ID, Line: c.Line, Peer: c.Dial, Open: p.open}, g.log)
-	var mine []mapping.Device
-	for _, d := range devices {
-		if d.Bus == c.ID {
-			mine = append(mine, d)
+func (g *Gateway) addBus(c config.Bus, devices []mapping.Device, stateDir string) {
+	port := &port{cfg: c, log: g.log}
+	b := bus.New(bus.Config{ID: c.ID, Line: c.Line, Peer: c.Dial, Open: port.open}, g.log)
+	exchange := func(p bus.Priority) poll.Exchange {
+		return func(ctx context.Context, req modbus.Request, t modbus.Timing) (poll.Response, error) {
+			r, err := b.Do(ctx, p, req, t)
+			return poll.Response(r), err
 		}
 	}
-	exchange := func(ctx context.Context, req modbus.Request, t modbus.Timing) ([]byte, time.Time, error) {
-		r, err := b.Do(ctx, bus.Poll, req, t)
-		return r.Data, r.At, err
-	}
-	g.ports = append(g.ports, p)
+	g.ports = append(g.ports, port)
 	g.buses = append(g.buses, b)
 	g.pollers = append(g.pollers, poll.New(poll.Config{
-		Bus: c.ID, Line: planned(c), Gap: c.Gap, Devices: mine, Exchange: exchange, Emit: g.publish.Emit, Back: b.Back(),
+		Bus: c.ID, Line: planned(c), Gap: c.Gap, Devices: onBus(devices, c.ID), Emit: g.publish.Emit, Back: b.Back(),
+		Exchange: exchange(bus.Poll), Command: exchange(bus.Command), Memory: filepath.Join(stateDir, "devices", c.ID+".json"),
 	}, g.log))
 }
 

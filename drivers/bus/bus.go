@@ -24,6 +24,9 @@ type Transport interface {
 	io.Closer
 }
 
+// timed is a Transport that knows how long the unit took to begin its last reply.
+type timed interface{ Latency() time.Duration }
+
 // Config describes one line.
 type Config struct {
 	ID   string // as in the site file, for logs
@@ -44,8 +47,9 @@ const (
 
 // Response is the reply to one request.
 type Response struct {
-	Data []byte    // registers or coils as on the wire; nil for a write
-	At   time.Time // when the reply ended
+	Data    []byte        // registers or coils as on the wire; nil for a write
+	At      time.Time     // when the reply ended
+	Latency time.Duration // end of the request to the first byte of the reply; 0: not known
 }
 
 // InDoubt is the error of a poll that was not sent because its unit may still
@@ -236,7 +240,11 @@ func (b *Bus) serve(client *modbus.Client, port Transport, j *job) error {
 		return nil
 	}
 	b.stats.exchanged(end.Sub(start), err)
-	j.done <- outcome{Response{Data: data, At: end}, err}
+	r := Response{Data: data, At: end}
+	if t, ok := port.(timed); ok && err == nil {
+		r.Latency = t.Latency()
+	}
+	j.done <- outcome{r, err}
 	return err
 }
 

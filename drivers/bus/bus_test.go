@@ -50,6 +50,11 @@ func (l *line) Exchange(adu []byte, _ modbus.Timing) ([]byte, error) {
 	return modbus.AppendCRC([]byte{adu[0], adu[1], 2, 0, adu[0]}), nil
 }
 
+// punctual is a line that knows how long units take to answer.
+type punctual struct{ *line }
+
+func (punctual) Latency() time.Duration { return 7 * time.Millisecond }
+
 func newLine() *line {
 	return &line{wire: 20 * time.Millisecond, until: map[modbus.UnitID]time.Time{}}
 }
@@ -137,6 +142,21 @@ func TestResponseTime(t *testing.T) {
 		response, err := b.Do(t.Context(), bus.Poll, request(1), timing)
 		if err != nil || !response.At.Equal(time.Now()) {
 			t.Errorf("reply ended at %v, now is %v, %v", response.At, time.Now(), err)
+		}
+	})
+}
+
+func TestLatencyIsPassedOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := punctual{newLine()}
+		b := start(t, func(context.Context) (bus.Transport, error) { return l, nil })
+		defer b.stop()
+		if r, err := b.Do(t.Context(), bus.Poll, request(1), timing); err != nil || r.Latency != 7*time.Millisecond {
+			t.Errorf("latency %v, %v", r.Latency, err)
+		}
+		l.fault = func(u modbus.UnitID) error { return &modbus.Error{Fault: modbus.Silent, Unit: u} }
+		if r, err := b.Do(t.Context(), bus.Poll, request(1), timing); err == nil || r.Latency != 0 {
+			t.Errorf("latency %v, %v", r.Latency, err)
 		}
 	})
 }

@@ -48,6 +48,7 @@ func (t *Transport) receive(r *reception, w window) ([]byte, error) {
 		return nil, err
 	}
 	t.creditFIFO(r, len(frame))
+	t.took = max(0, r.first.Sub(w.sent)-t.line.Chars(r.lump))
 	return bytes.Clone(frame), nil
 }
 

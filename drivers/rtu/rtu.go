@@ -60,7 +60,8 @@ type Transport struct {
 
 	quiet time.Time // when the line fell silent, or will when our request is out
 	sleep *time.Timer
-	buf   [512]byte // twice the longest frame
+	took  time.Duration // from the last request to its reply
+	buf   [512]byte     // twice the longest frame
 	count counters
 }
 
@@ -95,6 +96,7 @@ func (t *Transport) Exchange(adu []byte, timing modbus.Timing) ([]byte, error) {
 		return nil, &modbus.Error{Fault: modbus.Unsupported, Err: err}
 	}
 	unit := modbus.UnitID(adu[0])
+	t.took = 0
 	if unit == modbus.Broadcast {
 		return nil, t.broadcast(adu, timing)
 	}
@@ -113,6 +115,11 @@ func (t *Transport) Exchange(adu []byte, timing modbus.Timing) ([]byte, error) {
 // NotBefore returns the time before which Exchange would refuse a request to the
 // unit; others can use the line until then. It is zero, or past, for most.
 func (t *Transport) NotBefore(unit modbus.UnitID) time.Time { return t.doubts.NotBefore(unit) }
+
+// Latency is how long the unit took from the end of the last request to the
+// first byte of its reply, as far as the receiver tells; 0 after a broadcast or
+// an exchange that failed. It is for the user of the transport.
+func (t *Transport) Latency() time.Duration { return t.took }
 
 // canary performs the exchange that settles a doubt.
 func (t *Transport) canary(body []byte, timing modbus.Timing) error {

@@ -204,3 +204,24 @@ func TestJitter(t *testing.T) {
 		})
 	}
 }
+
+// TestLatency measures from the end of the request to the start of the reply, in
+// whatever lumps the receiver hands it over; a failure has none.
+func TestLatency(t *testing.T) {
+	for _, trigger := range []int{0, 5, 14} {
+		synctest.Test(t, func(t *testing.T) {
+			w, transport, client := newWire(rtu.Config{})
+			w.trigger = trigger
+			if _, err := client.Do(readHolding(1, 0, 10), timing); err != nil {
+				t.Fatal(err)
+			}
+			if got := transport.Latency(); got != latency {
+				t.Errorf("in lumps of %d: %v, want %v", trigger, got, latency)
+			}
+			w.device = nil
+			if _, err := client.Do(readHolding(1, 0, 10), timing); err == nil || transport.Latency() != 0 {
+				t.Errorf("%v after %v", transport.Latency(), err)
+			}
+		})
+	}
+}

@@ -81,6 +81,7 @@ bridges:
 		"# between two polls of a point, 10ms to 1d (default " + mapping.FormatDuration(d.Points[0].Interval) + ")",
 		"# end of a request to the first byte of the reply, 10ms to 30s (default " + mapping.FormatDuration(d.Timeout) + ")",
 		fmt.Sprintf("# failed exchanges in a row until a device is offline, 1 to 1000 (default %d)", d.OfflineAfter),
+		"# and no answer for so long, 0s to 1h (default " + mapping.FormatDuration(d.OfflineTime) + ")",
 		fmt.Sprintf("# fleet the gateway belongs to (default: %s)", c.Group),
 		fmt.Sprintf("topic: %q", c.Publish.Topic),
 		fmt.Sprintf("payload: %s ", c.Publish.Payload),
