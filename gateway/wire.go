@@ -13,15 +13,21 @@ import (
 	"sluice/gateway/config"
 )
 
-// opener returns how the port or the connection of a bus is opened. Doubts about
-// late replies outlive it.
-func opener(c config.Bus) func(context.Context) (bus.Transport, error) {
+// opener returns how the port or the connection of a bus is opened; listener is
+// nil unless a converter dials in. Doubts about late replies outlive it.
+func opener(c config.Bus, listener *tcp.Listener) func(context.Context) (bus.Transport, error) {
 	doubts := new(modbus.Doubts)
 	return func(ctx context.Context) (bus.Transport, error) {
-		if c.Dial == "" {
+		var conn net.Conn
+		var err error
+		switch {
+		case listener != nil:
+			conn, err = listener.Take()
+		case c.Dial != "":
+			conn, err = tcp.Dial(ctx, c.Dial)
+		default:
 			return openPort(c, doubts)
 		}
-		conn, err := tcp.Dial(ctx, c.Dial)
 		if err != nil {
 			return nil, err
 		}
