@@ -15,6 +15,7 @@ import (
 	"sluice/broker"
 	"sluice/drivers/bus"
 	"sluice/drivers/modbus"
+	"sluice/drivers/tcp"
 	"sluice/gateway/config"
 	"sluice/gateway/poll"
 	"sluice/gateway/presence"
@@ -32,15 +33,16 @@ type Options struct {
 
 // Gateway is a whole site: buses, broker and bridges.
 type Gateway struct {
-	log     *slog.Logger
-	broker  *broker.Broker
-	publish *publish.Publisher
-	ports   []*port // of the buses
-	buses   []*bus.Bus
-	pollers []*poll.Poller
-	bridges []*bridge.Bridge
-	lanes   []*queue.Lane
-	ready   chan struct{}
+	log       *slog.Logger
+	broker    *broker.Broker
+	publish   *publish.Publisher
+	ports     []*port // of the buses
+	buses     []*bus.Bus
+	listeners []*tcp.Listener // for buses that dial in
+	pollers   []*poll.Poller
+	bridges   []*bridge.Bridge
+	lanes     []*queue.Lane
+	ready     chan struct{}
 }
 
 // New builds a gateway and opens its queues; Run starts it. A gateway that is
@@ -84,7 +86,11 @@ func protected(messages publish.Config, devices []mapping.Device) []string {
 // addBus builds a bus and its poller.
 func (g *Gateway) addBus(c config.Bus, devices []mapping.Device, stateDir string) {
 	port := &port{cfg: c, log: g.log}
-	b := bus.New(bus.Config{ID: c.ID, Line: c.Line, Peer: c.Dial, Open: port.open}, g.log)
+	if c.Listen != "" {
+		port.listener = tcp.NewListener(tcp.ListenConfig{Bus: c.ID, Address: c.Listen, Allow: c.Allow}, g.log)
+		g.listeners = append(g.listeners, port.listener)
+	}
+	b := bus.New(bus.Config{ID: c.ID, Line: c.Line, Peer: c.Dial + c.Listen, Open: port.open}, g.log)
 	exchange := func(p bus.Priority) poll.Exchange {
 		return func(ctx context.Context, req modbus.Request, t modbus.Timing) (poll.Response, error) {
 			r, err := b.Do(ctx, p, req, t)
@@ -129,7 +135,7 @@ func (g *Gateway) Ready() <-chan struct{} { return g.ready }
 // ends, what was read is published and stored, upstream hears a farewell. It
 // closes the gateway.
 func (g *Gateway) Run(ctx context.Context) error {
-	stages := []stage{{g.broker}, tasks(g.bridges), {g.publish}, tasks(g.buses), tasks(g.pollers)}
+	stages := []stage{{g.broker}, tasks(g.bridges), {g.publish}, tasks(g.listeners), tasks(g.buses), tasks(g.pollers)}
 	err := runStages(ctx, g.log, func() { close(g.ready) }, stages...)
 	return errors.Join(err, g.Close())
 }

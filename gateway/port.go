@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"sync"
 
@@ -22,23 +24,34 @@ type port struct {
 	log    *slog.Logger
 	doubts modbus.Doubts
 
+	listener *tcp.Listener // nil unless a converter dials in
+
 	mu     sync.Mutex // guards the rest
 	serial *serial.Port
 	told   []string // notes that are in the log
 }
 
 // OpenBus opens the port or the connection of a bus once, as a gateway would. The
-// caller closes the transport.
+// caller closes the transport. A converter that dials in is not waited for.
 func OpenBus(ctx context.Context, c config.Bus, log *slog.Logger) (bus.Transport, error) {
+	if c.Listen != "" {
+		return nil, fmt.Errorf("the converter of bus %s dials in to the running gateway, and nowhere else", c.ID)
+	}
 	return (&port{cfg: c, log: log}).open(ctx)
 }
 
 // open connects to the bus.
 func (p *port) open(ctx context.Context) (bus.Transport, error) {
-	if p.cfg.Dial == "" {
+	var conn net.Conn
+	var err error
+	switch {
+	case p.listener != nil:
+		conn, err = p.listener.Take()
+	case p.cfg.Dial != "":
+		conn, err = tcp.Dial(ctx, p.cfg.Dial)
+	default:
 		return p.openSerial()
 	}
-	conn, err := tcp.Dial(ctx, p.cfg.Dial)
 	if err != nil {
 		return nil, err
 	}

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"sluice/drivers/bus"
 	"sluice/drivers/modbus"
 	"sluice/drivers/tcp"
 )
@@ -56,6 +59,58 @@ func TestLoopback(t *testing.T) {
 	transport.Close()
 	_, err = client.Do(read(255, 0, 1), timing)
 	want(t, err, modbus.Medium)
+}
+
+// A device that closes its connection after every third request is read through
+// a bus, which connects again by itself.
+func TestBusConnectsAgain(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			for range 3 {
+				req := make([]byte, 12)
+				if _, err := io.ReadFull(c, req); err != nil {
+					break
+				}
+				c.Write(reply(req))
+			}
+			c.Close()
+		}
+	}()
+	b := bus.New(bus.Config{ID: "plc", Peer: l.Addr().String(), Open: func(ctx context.Context) (bus.Transport, error) {
+		conn, err := tcp.Dial(ctx, l.Addr().String())
+		if err != nil {
+			return nil, err
+		}
+		return tcp.New(conn), nil
+	}}, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { b.Run(ctx) })
+	defer running.Wait()
+	defer cancel()
+	good := 0
+	for end := time.Now().Add(20 * time.Second); good < 9 && time.Now().Before(end); {
+		switch r, err := b.Do(ctx, bus.Poll, read(255, 1, 10), modbus.Timing{Timeout: 5 * time.Second}); {
+		case err == nil && right(r.Data, 255, 1):
+			good++
+		case modbus.FaultOf(err) == modbus.Medium:
+			time.Sleep(5 * time.Millisecond)
+		default:
+			t.Fatalf("% x, %v", r.Data, err)
+		}
+	}
+	if s := b.Stats(); good != 9 || s.Opens < 3 {
+		t.Errorf("%d good reads, %+v", good, s)
+	}
 }
 
 func TestDialErrors(t *testing.T) {

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -65,13 +66,15 @@ func (b *Bus) place() string {
 		return "port " + b.Port
 	case b.Dial != "":
 		return "tcp " + b.Dial
+	case b.Listen != "":
+		return "listen " + b.Listen
 	default:
 		return ""
 	}
 }
 
 func (r *reader) bus(n mapping.Node) Bus {
-	m := n.As("bus").Map("id", "port", "tcp", "framing", "baud", "format", "gap", "echo", "rs485", "low_latency")
+	m := n.As("bus").Map("id", "port", "tcp", "listen", "allow", "framing", "baud", "format", "gap", "echo", "rs485", "low_latency")
 	b := Bus{ID: m.Need("id", "rs485").ID()}
 	m = m.Named(fmt.Sprintf("bus %q", b.ID))
 	b.location(m)
@@ -82,7 +85,7 @@ func (r *reader) bus(n mapping.Node) Bus {
 	b.RS485 = rs485(m.Get("rs485"))
 	b.LowLatency = m.Get("low_latency").Bool(true)
 	for _, key := range []string{"rs485", "low_latency"} {
-		if n := m.Get(key); n.Present() && b.Dial != "" {
+		if n := m.Get(key); n.Present() && b.Port == "" {
 			n.Problem("leave it out; the converter has its own settings", "a bus on the network has no serial port here")
 		}
 	}
@@ -94,34 +97,74 @@ func (r *reader) bus(n mapping.Node) Bus {
 
 // location reads where the bus is: exactly one of the keys that say it.
 func (b *Bus) location(m mapping.Map) {
-	tcp := m.Get("tcp")
-	if !tcp.Present() {
+	port, tcp, listen := m.Get("port"), m.Get("tcp"), m.Get("listen")
+	for _, further := range []mapping.Node{tcp, listen} {
+		if further.Present() && (port.Present() || further == listen && tcp.Present()) {
+			further.Problem("keep one of port, tcp and listen", "the bus is somewhere else already")
+		}
+	}
+	switch {
+	case tcp.Present():
+		b.Dial = readAddress(tcp, "192.0.2.40:"+modbusPort)
+	case listen.Present():
+		b.Listen = readAddress(listen, "0.0.0.0:4001")
+	default:
 		b.port(m.Need("port", "/dev/ttyUSB0, or tcp: 192.0.2.40:502"))
-		return
 	}
-	if m.Get("port").Present() {
-		tcp.Problem("keep one of the two; a converter on the network has no port here", "the bus has a port and an address")
-	}
-	b.Dial = readAddress(tcp, modbusPort)
+	b.allow(m)
 }
 
-// readAddress reads host:port; usual is the port to propose.
-func readAddress(n mapping.Node, usual string) string {
+// allow reads who may dial in. Whoever gets in is believed: nothing but the
+// address tells a converter from a stranger.
+func (b *Bus) allow(m mapping.Map) {
+	n := m.Get("allow")
+	for _, item := range n.Seq() {
+		p, err := readPeer(item.Text())
+		if err != nil {
+			item.Problem("write an address, 192.0.2.40, or a network, 192.0.2.0/24", "%q is no address of a peer", item.Text())
+			continue
+		}
+		b.Allow = append(b.Allow, p)
+	}
+	host, _, _ := net.SplitHostPort(b.Listen)
+	switch {
+	case n.Present() && !m.Get("listen").Present():
+		n.Problem("leave it out", "it says who may dial in, and nobody does without listen")
+	case n.Present() || b.Listen == "":
+	case isLoopback(host):
+		b.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	default:
+		m.Need("allow", "[192.0.2.40], the address of the converter")
+	}
+}
+
+// readPeer reads an address or a network.
+func readPeer(s string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	return p.Masked(), err
+}
+
+// readAddress reads host:port.
+func readAddress(n mapping.Node, example string) string {
 	s := n.Text()
 	if s == "" {
 		return ""
 	}
+	usualHost, usualPort, _ := net.SplitHostPort(example)
 	host, port, err := net.SplitHostPort(s)
 	p, number := strconv.Atoi(port)
 	switch {
 	case err != nil && strings.Contains(err.Error(), "missing port"):
-		n.Problem("write "+net.JoinHostPort(strings.Trim(s, "[]"), usual), "%q has no port", s)
+		n.Problem("write "+net.JoinHostPort(strings.Trim(s, "[]"), usualPort), "%q has no port", s)
 	case err != nil || strings.Contains(host, "/"):
-		n.Problem("write host:port, e.g. 192.0.2.40:"+usual, "%q is not an address", s)
+		n.Problem("write host:port, e.g. "+example, "%q is not an address", s)
 	case host == "":
-		n.Problem("write 192.0.2.40:"+port, "%q has no host", s)
+		n.Problem("write "+net.JoinHostPort(usualHost, port), "%q has no host", s)
 	case number != nil || p < 1 || p > 65535:
-		n.Problem("write a port from 1 to 65535, e.g. "+usual, "%q is not a port", port)
+		n.Problem("write a port from 1 to 65535, e.g. "+usualPort, "%q is not a port", port)
 	default:
 		return s
 	}
@@ -160,7 +203,7 @@ func (b *Bus) line(m mapping.Map) {
 	if b.Framing == modbus.TCP {
 		usual = networkBaud
 	}
-	if !m.Get("tcp").Present() {
+	if !m.Get("tcp").Present() && !m.Get("listen").Present() {
 		baud, format = m.Need("baud", "9600"), m.Need("format", "8N1")
 	}
 	b.Line.Baud = baud.Int(50, maxBaud, usual)
