@@ -36,6 +36,10 @@ func sluice() Rules {
 		Libraries: []Library{
 			{Path: "github.com/goburrow/modbus", Importers: []string{"drivers/modbus"},
 				Why: "its Client and packagers are all we take: errors and handlers of its own stay behind our faults"},
+			{Path: "github.com/grid-x/modbus", Importers: []string{"test/bench"},
+				Why: "it is what we measure ourselves against"},
+			{Path: "github.com/simonvetter/modbus", Importers: []string{"test/bench"},
+				Why: "it is what we measure ourselves against"},
 			{Path: "go.bug.st/serial", Importers: []string{"drivers/serial"},
 				Why: "a port is four methods to everybody else, and a pipe in tests"},
 			{Path: "gopkg.in/yaml.v3", Importers: []string{"mapping", "gateway/config"},
