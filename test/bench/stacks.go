@@ -45,7 +45,7 @@ type ours struct {
 // dialSluice does not say that the port is virtual: behind this pseudo-terminal
 // characters take their time.
 func dialSluice(j job) (stack, error) {
-	port, err := serial.Open(serial.Config{Path: j.Path, Line: j.Line})
+	port, err := serial.Open(serial.Config{Port: j.Path, Line: j.Line})
 	if err != nil {
 		return nil, err
 	}
