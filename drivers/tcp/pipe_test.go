@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,15 +19,15 @@ var timing = modbus.Timing{Timeout: 200 * time.Millisecond}
 type peer struct {
 	conn  net.Conn
 	asked [][]byte
-	mu    sync.Mutex // keeps frames whole
+	turn  chan struct{} // keeps frames whole; a mutex would keep the bubble from idling
 }
 
 // say writes bytes after d, without holding anybody up.
 func (p *peer) say(d time.Duration, b ...byte) {
 	time.AfterFunc(d, func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
+		p.turn <- struct{}{}
 		p.conn.Write(b)
+		<-p.turn
 	})
 }
 
@@ -39,7 +38,7 @@ func (p *peer) polite(req []byte) { p.say(latency, reply(req)...) }
 // device.
 func connect(t *testing.T, device func(p *peer, req []byte)) (*modbus.Client, *peer) {
 	near, far := net.Pipe()
-	p := &peer{conn: far}
+	p := &peer{conn: far, turn: make(chan struct{}, 1)}
 	transport := tcp.New(near)
 	t.Cleanup(func() { transport.Close(); far.Close() })
 	go func() {

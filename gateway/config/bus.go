@@ -30,10 +30,12 @@ const (
 	networkBaud   = 115200
 )
 
+// mappingBuses tells the devices of their buses. Nothing is held against units on
+// a bus that is nowhere.
 func mappingBuses(buses []Bus) []mapping.Bus {
 	out := make([]mapping.Bus, len(buses))
 	for i, b := range buses {
-		out[i] = mapping.Bus{ID: b.ID, AnyUnit: b.Framing == modbus.TCP}
+		out[i] = mapping.Bus{ID: b.ID, AnyUnit: b.Framing == modbus.TCP || b.place() == ""}
 	}
 	return out
 }
@@ -182,6 +184,7 @@ func (b *Bus) framing(m mapping.Map) {
 		return
 	case !n.Present() && b.Dial != "":
 		m.Need("framing", "tcp for Modbus TCP, framing: rtu for an RS-485 converter")
+		b.Framing = modbus.TCP // whose units may have any number: one mistake, one report
 		return
 	}
 	switch n.Choice("rtu", "ascii", "tcp") {
