@@ -134,7 +134,7 @@ func (b *Bus) Do(ctx context.Context, p Priority, req modbus.Request, t modbus.T
 // one failing call to look for, and whoever replugs it waits; one that opens and
 // then fails is left more and more alone.
 var (
-	whileMissing = backoff.Policy{Min: 100 * time.Millisecond, Max: 500 * time.Millisecond}
+	whileMissing = backoff.Policy{Min: 100 * time.Millisecond, Max: 250 * time.Millisecond}
 	whileFailing = backoff.Policy{Min: 100 * time.Millisecond, Max: 5 * time.Second}
 )
 

@@ -55,6 +55,9 @@ func list(root string) ([]Info, error) {
 	byID := linksIn(filepath.Join(root, "dev/serial/by-id"))
 	var ports []Info
 	for _, e := range entries {
+		if strings.Trim(e.Name(), "0123456789") == "tty" {
+			continue // a console; there are 64, and a missing port is looked for often
+		}
 		if device := deviceOf(filepath.Join(class, e.Name())); device != "" {
 			p := Info{Path: filepath.Join(root, "dev", e.Name()), ByID: byID[e.Name()]}
 			p.describe(device)
@@ -68,19 +71,15 @@ func list(root string) ([]Info, error) {
 	return ports, nil
 }
 
-// deviceOf returns the device behind a tty, or nothing: consoles and
-// pseudo-terminals have none, and neither has a slot of the 8250 driver that
-// found no hardware.
+// deviceOf returns the device DEVICE of a tty, to whose DEVICE/tty/NAME its entry
+// in the class leads, or nothing: pseudo-terminals have none, and a slot of the
+// 8250 driver that found no hardware is no port.
 func deviceOf(tty string) string {
 	link, err := os.Readlink(tty)
-	if err != nil || strings.Contains(link, "/virtual/") {
+	if err != nil || strings.Contains(link, "/virtual/") || attribute(tty, "type") == "0" {
 		return ""
 	}
-	device, err := filepath.EvalSymlinks(filepath.Join(tty, "device"))
-	if err != nil || attribute(tty, "type") == "0" {
-		return ""
-	}
-	return device
+	return filepath.Join(filepath.Dir(tty), link, "../..")
 }
 
 // describe reads what the device and those above it say. Nearest to the port is
