@@ -58,7 +58,7 @@ type Error struct {
 func (e *Error) Error() string {
 	switch {
 	case e.Exception != 0:
-		return fmt.Sprintf("unit %d: %v: exception %d (%s)", e.Unit, e.Fault, e.Exception, exceptionName(e.Exception))
+		return fmt.Sprintf("unit %d: %v: exception %d (%s)", e.Unit, e.Fault, e.Exception, ExceptionName(e.Exception))
 	case e.Err == nil:
 		return fmt.Sprintf("unit %d: %v", e.Unit, e.Fault)
 	default:
@@ -94,7 +94,9 @@ func faultOfException(code byte) Fault {
 	}
 }
 
-func exceptionName(code byte) string {
+// ExceptionName returns the specification's name of an exception code, in lower
+// case.
+func ExceptionName(code byte) string {
 	switch code {
 	case 1:
 		return "illegal function"
