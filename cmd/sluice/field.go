@@ -205,13 +205,13 @@ func names[T any](things []T, name func(T) string) string {
 	return strings.Join(all, ", ")
 }
 
-// dial opens the port of a bus. The caller closes the transport.
-func dial(b config.Bus) (*rtu.Transport, error) {
+// dial opens the port of a bus; doubts may be nil. The caller closes the transport.
+func dial(b config.Bus, doubts *rtu.Doubts) (*rtu.Transport, error) {
 	port, err := serial.Open(serial.Config{Path: b.Port, Line: b.Line})
 	if err != nil {
 		return nil, explainPort(err)
 	}
-	return rtu.New(port, rtu.Config{Line: b.Line, Echo: b.Echo, Virtual: port.Virtual()}), nil
+	return rtu.New(port, rtu.Config{Line: b.Line, Echo: b.Echo, Virtual: port.Virtual(), Doubts: doubts}), nil
 }
 
 // explainPort adds to an error of opening a port what to do about it.
@@ -238,7 +238,7 @@ func explainExchange(err error) error {
 	case e.Exception != 0:
 		return hint(err, "the device is there and knows the request; its manual may know why it refuses")
 	case e.Fault == modbus.Silent:
-		return hint(err, "check the unit number, -baud and -format, then A and B swapped, the supply, the termination")
+		return hint(err, "check unit number, speed and format, or let `sluice scan` find them; then A and B swapped, the supply")
 	case e.Fault == modbus.Frame:
 		return hint(err, "another speed or parity, two units with one number, or another master on the line")
 	default:

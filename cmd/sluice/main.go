@@ -41,6 +41,7 @@ func commands() []command {
 		{"check", "check a site file and say what is wrong with it", runCheck},
 		{"read", "read values of a device once, on a port or through a site file", runRead},
 		{"write", "write values to a device and read them back; asks first", runWrite},
+		{"scan", "find out who is on a line; changes nothing", runScan},
 		{"monitor", "explain what others say on a line; never sends", runMonitor},
 		{"simulate", "serve the devices of a site on virtual ports", runSimulate},
 		{"demo", "show a whole site on simulated devices; needs nothing", runDemo},

@@ -44,7 +44,7 @@ func writeAsking(ctx context.Context, args []string, t terminal, in io.Reader) e
 	if err != nil {
 		return err
 	}
-	port, err := dial(g.bus)
+	port, err := dial(g.bus, nil)
 	if err != nil {
 		return err
 	}

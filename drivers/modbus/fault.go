@@ -78,6 +78,23 @@ func FaultOf(err error) Fault {
 	return None
 }
 
+// Reason says in a few words why there is no value, for the payload of a bad one.
+func Reason(err error) string {
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case !ok:
+		return err.Error()
+	case e.Exception != 0:
+		return fmt.Sprintf("exception %d", e.Exception)
+	case e.Fault == Silent:
+		return "timeout"
+	case e.Fault == Frame:
+		return "damaged reply"
+	default:
+		return "port down"
+	}
+}
+
 // faultOfException sorts the exception codes of Modbus Application Protocol
 // V1.1b3, section 7. Both gateway exceptions mean that one unit behind a gateway
 // is out of reach. They are not Medium, which would close a port that works.

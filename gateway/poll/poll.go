@@ -9,7 +9,6 @@ import (
 	"container/heap"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -144,9 +143,9 @@ func (p *Poller) serve(ctx context.Context, e *entry) {
 		if p.split(e, err) {
 			return
 		}
-		p.emit(ctx, e.block.AppendBad(nil, d.ID, reason(err), time.Now()))
+		p.emit(ctx, e.block.AppendBad(nil, d.ID, modbus.Reason(err), time.Now()))
 	case modbus.Medium:
-		p.emit(ctx, e.block.AppendBad(nil, d.ID, reason(err), time.Now()))
+		p.emit(ctx, e.block.AppendBad(nil, d.ID, modbus.Reason(err), time.Now()))
 	}
 	if !again {
 		p.next(e)
@@ -204,7 +203,7 @@ func (p *Poller) failed(ctx context.Context, e *entry, err error) (again bool) {
 		return true
 	}
 	e.failures = 0
-	p.emit(ctx, e.block.AppendBad(nil, d.ID, reason(err), time.Now()))
+	p.emit(ctx, e.block.AppendBad(nil, d.ID, modbus.Reason(err), time.Now()))
 	return false
 }
 
@@ -222,7 +221,7 @@ func (p *Poller) lost(ctx context.Context, d *device, err error) {
 	for _, e := range p.agenda {
 		if e.device == d {
 			e.failures = 0
-			readings = e.block.AppendBad(readings, d.ID, "offline: "+reason(err), now)
+			readings = e.block.AppendBad(readings, d.ID, "offline: "+modbus.Reason(err), now)
 		}
 	}
 	p.emit(ctx, readings)
@@ -272,21 +271,4 @@ func (p *Poller) count(change func(*Stats)) {
 	p.mu.Lock()
 	change(&p.stats)
 	p.mu.Unlock()
-}
-
-// reason says in a few words why a reading is bad.
-func reason(err error) string {
-	e, ok := errors.AsType[*modbus.Error](err)
-	switch {
-	case !ok:
-		return err.Error()
-	case e.Exception != 0:
-		return fmt.Sprintf("exception %d", e.Exception)
-	case e.Fault == modbus.Silent:
-		return "timeout"
-	case e.Fault == modbus.Frame:
-		return "damaged reply"
-	default:
-		return "port down"
-	}
 }
