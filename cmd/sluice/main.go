@@ -42,6 +42,8 @@ func commands() []command {
 		{"plan", "show requests, load of the lines, topics and data volume of a site", runPlan},
 		{"read", "read values of a device once, on a port or through a site file", runRead},
 		{"write", "write values to a device and read them back; asks first", runWrite},
+		{"scan", "find out who is on a line; changes nothing", runScan},
+		{"monitor", "explain what others say on a line; never sends", runMonitor},
 		{"simulate", "serve the devices of a site on virtual ports", runSimulate},
 		{"demo", "show a whole site on simulated devices; needs nothing", runDemo},
 		{"version", "print the version of this program", runVersion},

@@ -113,7 +113,7 @@ func (r *round) read(ctx context.Context) {
 // readBlock reads a block, in parts if the device refuses it as a whole.
 func (r *round) readBlock(b mapping.Block) {
 	if r.gone {
-		r.note(&b, b.AppendBad(nil, r.device.ID, reason(r.failed), time.Now()), nil)
+		r.note(&b, b.AppendBad(nil, r.device.ID, modbus.Reason(r.failed), time.Now()), nil)
 		return
 	}
 	data, err := r.client.Do(b.Request, r.timing())
@@ -132,7 +132,7 @@ func (r *round) readBlock(b mapping.Block) {
 	}
 	fault := modbus.FaultOf(err)
 	r.gone = fault == modbus.Silent || fault == modbus.Medium
-	r.note(&b, b.AppendBad(nil, r.device.ID, reason(err), time.Now()), nil)
+	r.note(&b, b.AppendBad(nil, r.device.ID, modbus.Reason(err), time.Now()), nil)
 }
 
 func (r *round) timing() modbus.Timing {
@@ -236,21 +236,4 @@ func rawText(p mapping.Point, raw []byte) string {
 		words[i] = fmt.Sprintf("%x", raw[2*i:2*i+2])
 	}
 	return strings.Join(words, " ")
-}
-
-// reason says in a few words why there is no value.
-func reason(err error) string {
-	e, ok := errors.AsType[*modbus.Error](err)
-	switch {
-	case !ok:
-		return err.Error()
-	case e.Exception != 0:
-		return fmt.Sprintf("exception %d", e.Exception)
-	case e.Fault == modbus.Silent:
-		return "timeout"
-	case e.Fault == modbus.Frame:
-		return "damaged reply"
-	default:
-		return "port down"
-	}
 }

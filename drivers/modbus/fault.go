@@ -53,7 +53,7 @@ type Error struct {
 func (e *Error) Error() string {
 	switch {
 	case e.Exception != 0:
-		return fmt.Sprintf("unit %d: %v: exception %d (%s)", e.Unit, e.Fault, e.Exception, exceptionName(e.Exception))
+		return fmt.Sprintf("unit %d: %v: exception %d (%s)", e.Unit, e.Fault, e.Exception, ExceptionName(e.Exception))
 	case e.Err == nil:
 		return fmt.Sprintf("unit %d: %v", e.Unit, e.Fault)
 	default:
@@ -73,6 +73,27 @@ func FaultOf(err error) Fault {
 	return None
 }
 
+// Reason says in a few words why there is no value, for the payload of a bad one.
+func Reason(err error) string {
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case !ok:
+		return err.Error()
+	case e.Exception != 0:
+		return fmt.Sprintf("exception %d", e.Exception)
+	case e.Fault == Silent:
+		return "timeout"
+	case e.Fault == Frame:
+		return "damaged reply"
+	case e.Fault == Busy:
+		return "bus busy"
+	case e.Fault == Refused:
+		return "request refused"
+	default:
+		return "port down"
+	}
+}
+
 // faultOfException sorts the exception codes of Modbus Application Protocol
 // V1.1b3, section 7. Both gateway exceptions mean that one unit behind a gateway
 // is out of reach. They are not Medium, which would close a port that works.
@@ -89,7 +110,9 @@ func faultOfException(code byte) Fault {
 	}
 }
 
-func exceptionName(code byte) string {
+// ExceptionName returns the specification's name of an exception code, in lower
+// case.
+func ExceptionName(code byte) string {
 	switch code {
 	case 1:
 		return "illegal function"

@@ -33,7 +33,7 @@ func (p *Poller) failed(ctx context.Context, j *job, took time.Duration, err err
 	}
 	d.failures++
 	if d.failures == 2 && !d.offline && j.block.Request.Count > 0 {
-		p.bad(ctx, d, j.tasks, reason(err))
+		p.bad(ctx, d, j.tasks, modbus.Reason(err))
 	}
 	switch {
 	case d.offline:
@@ -70,7 +70,7 @@ func (p *Poller) lost(ctx context.Context, d *device, err error) {
 	d.probe = p.probeFor(d, time.Now().Add(absence.Delay(0)))
 	p.count(func(s *Stats) { s.Offline++ })
 	p.log.Warn("device offline", "device", d.ID, "failed", d.failures, "error", err)
-	p.bad(ctx, d, d.tasks, "offline: "+reason(err))
+	p.bad(ctx, d, d.tasks, "offline: "+modbus.Reason(err))
 }
 
 // there notes that a device has answered, if only to refuse. After an absence it

@@ -44,10 +44,10 @@ func (p *Poller) refused(ctx context.Context, j *job, err error) {
 		d.search = mapping.NewSearch(&j.block)
 		p.look(d)
 	case len(j.tasks) == 1 || e != nil && e.Fault == modbus.Unsupported:
-		p.unreadable(ctx, j, reason(err))
+		p.unreadable(ctx, j, modbus.Reason(err))
 		p.finish(j)
 	default:
-		p.bad(ctx, d, j.tasks, reason(err))
+		p.bad(ctx, d, j.tasks, modbus.Reason(err))
 		p.finish(j)
 	}
 }

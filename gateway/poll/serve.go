@@ -3,7 +3,6 @@ package poll
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"sluice/drivers/modbus"
@@ -110,7 +109,7 @@ func (p *Poller) busy(ctx context.Context, j *job, err error) {
 	case j.kind == looking && tired:
 		d.search, d.only = nil, nil
 	case j.kind == regular && (tired || !d.hold.Before(j.deadline)):
-		p.bad(ctx, d, j.tasks, reason(err))
+		p.bad(ctx, d, j.tasks, modbus.Reason(err))
 		p.finish(j)
 	}
 }
@@ -118,7 +117,7 @@ func (p *Poller) busy(ctx context.Context, j *job, err error) {
 // unplugged has no port to ask through.
 func (p *Poller) unplugged(ctx context.Context, j *job, err error) {
 	if j.kind == regular {
-		p.bad(ctx, j.device, j.tasks, reason(err))
+		p.bad(ctx, j.device, j.tasks, modbus.Reason(err))
 		p.finish(j)
 		return
 	}
@@ -134,27 +133,6 @@ func (p *Poller) wrote(d *device, err error) {
 	d.greeted++
 	if d.greet(); d.only == nil {
 		p.log.Info("device set up", "device", d.ID, "writes", d.greeted)
-	}
-}
-
-// reason says in a few words why a reading is bad.
-func reason(err error) string {
-	e, ok := errors.AsType[*modbus.Error](err)
-	switch {
-	case !ok:
-		return err.Error()
-	case e.Exception != 0:
-		return fmt.Sprintf("exception %d", e.Exception)
-	case e.Fault == modbus.Silent:
-		return "timeout"
-	case e.Fault == modbus.Frame:
-		return "damaged reply"
-	case e.Fault == modbus.Busy:
-		return "bus busy"
-	case e.Fault == modbus.Refused:
-		return "request refused"
-	default:
-		return "port down"
 	}
 }
 

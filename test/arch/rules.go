@@ -18,7 +18,8 @@ func sluice() Rules {
 				"mapping/point", "drivers/modbus", "broker/topic", "gateway/durable", "gateway/backoff", "configs",
 			}},
 			{"a mechanism has one concern and is joined to another only by an engine", []string{
-				"mapping/layout", "mapping/payload", "drivers/serial", "drivers/rtu", "drivers/ascii", "drivers/tcp", "drivers/sim/device",
+				"mapping/layout", "mapping/payload", "drivers/serial", "drivers/rtu", "drivers/ascii", "drivers/tcp",
+				"drivers/monitor", "drivers/scan", "drivers/sim/device",
 				"bridge/queue", "bridge/upstream",
 			}},
 			{"engines never import each other, so that each is tested, replaced and understood alone", []string{

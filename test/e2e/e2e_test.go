@@ -89,6 +89,7 @@ func TestScripts(t *testing.T) {
 			"plug":       plug,
 			"unplug":     unplug,
 			"idle":       idle,
+			"hub":        hub,
 			"mosquitto":  mosquitto,
 			"collect":    collect,
 			"waitlisten": waitListen,

@@ -40,12 +40,18 @@ func slave(ts *testscript.TestScript, neg bool, args []string) {
 	far := near + "-far"
 	start(ts, "socat", "pty,raw,echo=0,link="+near, "pty,raw,echo=0,link="+far)
 	eventually(ts, "socat's terminals", func() bool { return exists(near) && exists(far) })
-	start(ts, "/usr/bin/python3", append([]string{filepath.Join(ts.Getenv("PEERS"), "slave.py"), far}, args[1:]...)...)
-	if len(args) > 1 && args[1] == "ascii" {
+	serveSlave(ts, far, near, args[1:]...)
+}
+
+// serveSlave runs pymodbus's slave on one port and waits until a master on
+// another hears it.
+func serveSlave(ts *testscript.TestScript, port, heard string, framing ...string) {
+	start(ts, "/usr/bin/python3", append([]string{filepath.Join(ts.Getenv("PEERS"), "slave.py"), port}, framing...)...)
+	if len(framing) > 0 && framing[0] == "ascii" {
 		return // mbpoll does not speak it
 	}
 	eventually(ts, "pymodbus to answer", func() bool {
-		return exec.Command("mbpoll", "-m", "rtu", "-b", "19200", "-P", "none", "-a", "7", "-0", "-r", "0", "-c", "1", "-o", "0.2", "-1", near).Run() == nil
+		return exec.Command("mbpoll", "-m", "rtu", "-b", "19200", "-P", "none", "-a", "7", "-0", "-r", "0", "-c", "1", "-o", "0.2", "-1", heard).Run() == nil
 	})
 }
 
@@ -55,6 +61,18 @@ func slave(ts *testscript.TestScript, neg bool, args []string) {
 func netSlave(ts *testscript.TestScript, neg bool, args []string) {
 	start(ts, "/usr/bin/python3", filepath.Join(ts.Getenv("PEERS"), "slave.py"), args[0], args[1])
 	eventually(ts, "pymodbus on port "+args[0], func() bool { return listening(args[0]) })
+}
+
+// hub is a line with three taps: pymodbus's RTU slave is on the first, $WORK/NAME-a
+// and $WORK/NAME-b are for a master and a listener.
+//
+//	hub NAME
+func hub(ts *testscript.TestScript, neg bool, args []string) {
+	name := ts.MkAbs(args[0])
+	slave, a, b := name+"-slave", name+"-a", name+"-b"
+	start(ts, "/usr/bin/python3", filepath.Join(ts.Getenv("PEERS"), "hub.py"), slave, a, b)
+	eventually(ts, "the hub", func() bool { return exists(slave) && exists(a) && exists(b) })
+	serveSlave(ts, slave, a)
 }
 
 func exists(path string) bool {
