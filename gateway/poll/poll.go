@@ -60,6 +60,8 @@ type Poller struct {
 	tightest  time.Duration // shortest period of a point of high priority; 0 if there is none
 	start     time.Time     // all periods are counted from here
 	absent    time.Time     // no device that is offline is asked before
+	thorough  time.Time     // nor one given all its time
+	room      time.Duration // until the next poll is due
 	forgetful bool          // the memory file could not be written
 
 	mu    sync.Mutex // guards stats
@@ -84,6 +86,7 @@ func (p *Poller) String() string { return "poll " + p.cfg.Bus }
 func (p *Poller) Run(ctx context.Context) error {
 	p.recall()
 	p.start = time.Now()
+	p.thorough = p.start.Add(thoroughly)
 	for _, d := range p.devices {
 		d.begin(p.start)
 	}

@@ -18,8 +18,10 @@ func (p *Poller) serve(ctx context.Context, j *job) {
 	if ctx.Err() != nil {
 		return
 	}
+	took := time.Since(begin)
 	if nb, ok := errors.AsType[NotBefore](err); ok {
 		d.hold = nb.NotBefore()
+		p.wasted(d, took) // on finding out
 		return
 	}
 	p.count(func(s *Stats) { s.Polls++ })
@@ -30,9 +32,8 @@ func (p *Poller) serve(ctx context.Context, j *job) {
 		d.busy = 0
 		p.answered(ctx, j, r)
 	case modbus.Silent, modbus.Frame:
-		took := time.Since(begin)
-		p.count(func(s *Stats) { s.Unanswered += took })
-		p.failed(ctx, j, took, err)
+		p.wasted(d, took)
+		p.failed(ctx, j, err)
 	case modbus.Busy:
 		p.there(d)
 		p.busy(ctx, j, err)
@@ -46,7 +47,7 @@ func (p *Poller) serve(ctx context.Context, j *job) {
 
 // ask puts the request of a job on the bus.
 func (p *Poller) ask(ctx context.Context, j *job) (Response, error) {
-	t := modbus.Timing{Timeout: j.device.timeout(j), Gap: p.cfg.Gap}
+	t := modbus.Timing{Timeout: p.timeout(j), Gap: p.cfg.Gap}
 	if j.kind == greeting {
 		return p.cfg.Command(ctx, j.device.OnConnect[j.device.greeted].Request(j.device.Unit), t)
 	}
@@ -156,19 +157,4 @@ func reason(err error) string {
 	default:
 		return "port down"
 	}
-}
-
-// probeFor is a request that finds out whether the device is back.
-func (p *Poller) probeFor(d *device, at time.Time) *job {
-	b := d.cheapest(p.terms(d))
-	j := d.job(b, 0)
-	j.kind, j.high = probing, false
-	return p.scheduled(j, at)
-}
-
-// scheduled gives a probe its time, and the room it takes while nobody answers.
-func (p *Poller) scheduled(j *job, at time.Time) *job {
-	j.since, j.deadline = at, at.Add(patience)
-	j.takes = p.cfg.Line.Chars(8) + p.cfg.Line.Silence() + p.cfg.Gap + j.device.timeout(j)
-	return j
 }
