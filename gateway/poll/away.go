@@ -12,10 +12,6 @@ import (
 // take, all together: one in share.
 const share = 20
 
-// absence is how long to wait between tries of a device that is offline. A random
-// part keeps a lost segment from coming back in step.
-var absence = backoff.Policy{Min: 2 * time.Second, Max: 9 * time.Second}
-
 // Pauses between the tries that decide whether a device is offline.
 const (
 	firstRetry = 100 * time.Millisecond
@@ -38,7 +34,7 @@ func (p *Poller) failed(ctx context.Context, j *job, err error) {
 	switch {
 	case d.offline:
 		d.probes++
-		d.probe = p.scheduled(j, now.Add(absence.Delay(d.probes)))
+		d.probe = p.scheduled(j, now.Add(absence(d.probes)))
 	case d.failures >= d.OfflineAfter && now.Sub(d.since) >= d.OfflineTime:
 		p.lost(ctx, d, err)
 	case d.failures == 1 && modbus.FaultOf(err) == modbus.Frame:
@@ -63,7 +59,7 @@ func (p *Poller) retry(j *job, now time.Time, f modbus.Fault) *job {
 	d := j.device
 	pause := firstRetry
 	if f == modbus.Silent {
-		spread := d.OfflineTime / time.Duration(d.OfflineAfter)
+		spread := d.OfflineTime / time.Duration(max(d.OfflineAfter, 1))
 		pause = max(min(spread, firstRetry<<min(2*d.failures-2, 10), maxRetry), firstRetry)
 	}
 	if j.kind == greeting || j.kind == looking {
@@ -74,10 +70,16 @@ func (p *Poller) retry(j *job, now time.Time, f modbus.Fault) *job {
 	return p.scheduled(&again, now.Add(pause))
 }
 
+// absence is how long to wait after so many tries of a device that is offline. A
+// random part keeps a lost segment from coming back in step.
+func absence(tries int) time.Duration {
+	return backoff.Policy{Min: 2 * time.Second, Max: 9 * time.Second}.Delay(tries)
+}
+
 // lost declares a device offline: all its values turn bad at once.
 func (p *Poller) lost(ctx context.Context, d *device, err error) {
 	d.offline, d.probes, d.greeted, d.only, d.search = true, 0, 0, nil, nil
-	d.probe = p.probeFor(d, time.Now().Add(absence.Delay(0)))
+	d.probe = p.probeFor(d, time.Now().Add(absence(0)))
 	p.count(func(s *Stats) { s.Offline++ })
 	p.log.Warn("device offline", "device", d.ID, "failed", d.failures, "error", err)
 	p.bad(ctx, d, d.tasks, "offline: "+reason(err))

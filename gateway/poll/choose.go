@@ -24,7 +24,7 @@ func (p *Poller) choose(now time.Time) (best *job, wake time.Time) {
 	h := p.horizon(now)
 	p.room = h.room(now)
 	consider := func(j *job) {
-		if free := h.mustWait(p, j, now); free.After(now) {
+		if free := p.notBefore(j, h, now); free.After(now) {
 			wake = earliest(wake, free)
 		} else if best == nil || before(j, best, now) {
 			best = j
@@ -89,9 +89,9 @@ func (p *Poller) horizon(now time.Time) (h horizon) {
 	return h
 }
 
-// mustWait returns when a job may go out: in the past, or when something more
+// notBefore returns when a job may go out: in the past, or when something more
 // important will have been served that it would be in the way of.
-func (h horizon) mustWait(p *Poller, j *job, now time.Time) time.Time {
+func (p *Poller) notBefore(j *job, h horizon, now time.Time) time.Time {
 	end := now.Add(j.takes)
 	switch {
 	case j.kind == probing && j.device.offline && p.absent.After(now):

@@ -112,8 +112,8 @@ func (p *Poller) Run(ctx context.Context) error {
 // terms are what a plan for the device depends on.
 func (p *Poller) terms(d *device) mapping.Terms {
 	t := mapping.Terms{Line: p.cfg.Line, Gap: p.cfg.Gap, Latency: d.times.planned, Known: d.known}
-	if p.tightest > 0 {
-		t.Longest = p.tightest / 2 // so that nobody holds up the points of high priority
+	if p.tightest > 0 { // nobody shall hold up the points of high priority; but very short requests waste the line
+		t.Longest = max(p.tightest/2, 3*t.Time(modbus.Request{}))
 	}
 	return t
 }

@@ -28,7 +28,6 @@ func (p *Poller) serve(ctx context.Context, j *job) {
 	switch modbus.FaultOf(err) {
 	case modbus.None:
 		p.there(d)
-		p.timed(d, r.Latency)
 		d.busy = 0
 		p.answered(ctx, j, r)
 	case modbus.Silent, modbus.Frame:
@@ -57,9 +56,12 @@ func (p *Poller) ask(ctx context.Context, j *job) (Response, error) {
 // answered takes a good reply.
 func (p *Poller) answered(ctx context.Context, j *job, r Response) {
 	d := j.device
-	switch {
-	case j.kind == greeting:
+	if j.kind == greeting {
 		p.wrote(d, nil)
+		return
+	}
+	p.timed(d, r.Latency)
+	switch {
 	case j.kind == looking:
 		p.told(ctx, j, false)
 	case d.greeted < len(d.OnConnect):
@@ -118,12 +120,16 @@ func (p *Poller) busy(ctx context.Context, j *job, err error) {
 
 // unplugged has no port to ask through.
 func (p *Poller) unplugged(ctx context.Context, j *job, err error) {
+	d := j.device
 	if j.kind == regular {
-		p.bad(ctx, j.device, j.tasks, reason(err))
+		p.bad(ctx, d, j.tasks, reason(err))
 		p.finish(j)
 		return
 	}
 	j.since = time.Now().Add(time.Second)
+	if !d.offline { // nothing else of the device is asked for meanwhile
+		p.bad(ctx, d, d.tasks, reason(err))
+	}
 }
 
 // wrote notes the outcome of a write of OnConnect, and goes on with the next.
