@@ -90,6 +90,17 @@ func (b *Block) AppendReadings(dst []point.Reading, device string, data []byte, 
 	return dst
 }
 
+// Raw returns the bytes of each point in the reply to the block's request, in
+// the order of Points: those of its registers, or one byte 0 or 1 for a bit; nil
+// where the reply is too short.
+func (b *Block) Raw(data []byte) [][]byte {
+	raw := make([][]byte, len(b.points))
+	for i, p := range b.points {
+		raw[i], _ = p.raw(data)
+	}
+	return raw
+}
+
 // AppendBad appends a bad reading with the reason for every point of the block.
 func (b *Block) AppendBad(dst []point.Reading, device, reason string, at time.Time) []point.Reading {
 	for _, p := range b.points {
@@ -105,17 +116,30 @@ func (p *Point) Bad(device, reason string, at time.Time) point.Reading {
 
 // decode reads the point from the reply to its block.
 func (p placed) decode(data []byte) (point.Value, error) {
+	raw, err := p.raw(data)
+	switch {
+	case err != nil:
+		return point.Value{}, err
+	case p.Register.Table.Bits():
+		return point.BoolValue(raw[0] != 0), nil
+	default:
+		return p.Layout.Decode(raw)
+	}
+}
+
+// raw cuts the point out of the reply to its block.
+func (p placed) raw(data []byte) ([]byte, error) {
 	if p.Register.Table.Bits() {
 		if p.offset/8 >= len(data) {
-			return point.Value{}, errShort
+			return nil, errShort
 		}
-		return point.BoolValue(data[p.offset/8]>>(p.offset%8)&1 != 0), nil
+		return []byte{data[p.offset/8] >> (p.offset % 8) & 1}, nil
 	}
 	from, to := 2*p.offset, 2*(p.offset+p.span())
 	if to > len(data) {
-		return point.Value{}, errShort
+		return nil, errShort
 	}
-	return p.Layout.Decode(data[from:to])
+	return data[from:to], nil
 }
 
 // errShort cannot happen behind a transport that requires the exact length of a

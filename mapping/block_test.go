@@ -163,6 +163,10 @@ func TestReadings(t *testing.T) {
 	}
 	compare(t, got, want)
 
+	if raw := b.Raw([]byte{0x00, 0xEA, 0x7F, 0xC0, 0x00}); fmt.Sprintf("%x", raw) != "[00ea ]" {
+		t.Errorf("raw bytes %x", raw)
+	}
+
 	for i := range want {
 		want[i].Value, want[i].Quality, want[i].Reason = point.Value{}, point.Bad, "timeout"
 	}
@@ -192,5 +196,8 @@ func TestReadingsOfCoils(t *testing.T) {
 	got := b.AppendReadings(nil, d.ID, []byte{0x00, 0x02}, time.Time{})
 	if got[0].Value != point.BoolValue(false) || got[1].Value != point.BoolValue(true) {
 		t.Errorf("coils 3 and 12 are %v and %v, want false and true", got[0].Value, got[1].Value)
+	}
+	if raw := b.Raw([]byte{0x00, 0x02}); fmt.Sprintf("%x", raw) != "[00 01]" {
+		t.Errorf("raw bits %x", raw)
 	}
 }

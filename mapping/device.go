@@ -1,8 +1,8 @@
 package mapping
 
 import (
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,8 +70,14 @@ func readForm(m Map, outer form) form {
 	}
 }
 
+// Bus is what the devices on a bus need to know of it.
+type Bus struct {
+	ID      string
+	AnyUnit bool // units 0 to 255, as on Modbus TCP; otherwise 1 to 247
+}
+
 // ReadDevices reads the list `devices`. The buses named must be among buses.
-func ReadDevices(n Node, outer Settings, buses []string) []Device {
+func ReadDevices(n Node, outer Settings, buses []Bus) []Device {
 	var devices []Device
 	first := map[string]bool{}
 	at := map[unitOnBus]string{}
@@ -97,7 +103,7 @@ type unitOnBus struct {
 	unit modbus.UnitID
 }
 
-func readDevice(n Node, outer Settings, buses []string) Device {
+func readDevice(n Node, outer Settings, buses []Bus) Device {
 	keys := append([]string{"id", "name", "bus", "unit", "points", "numbering", "word_order", "byte_order", "poll", "on_connect"}, settingKeys...)
 	m := n.As("device").Map(keys...)
 	id := m.Need("id", "main-meter").ID()
@@ -106,11 +112,16 @@ func readDevice(n Node, outer Settings, buses []string) Device {
 	if d.Name == "" {
 		d.Name = id
 	}
-	if d.Bus != "" && !contains(buses, d.Bus) {
+	on := slices.IndexFunc(buses, func(b Bus) bool { return b.ID == d.Bus })
+	if d.Bus != "" && on < 0 {
 		m.Get("bus").Problem(knownBuses(d.Bus, buses), "there is no bus %q", d.Bus)
 		d.Bus = ""
 	}
-	d.Unit = modbus.UnitID(m.Need("unit", "1").Int(1, 247, 0))
+	first, last := 1, 247
+	if on >= 0 && buses[on].AnyUnit {
+		first, last = 0, 255
+	}
+	d.Unit = modbus.UnitID(m.Need("unit", "1").Int(first, last, 0))
 	s := readSettings(m, outer)
 	d.Timeout, d.OfflineAfter, d.OfflineTime = s.Timeout, s.OfflineAfter, s.OfflineTime
 	d.Limits = readLimits(m.Get("poll"))
@@ -120,21 +131,25 @@ func readDevice(n Node, outer Settings, buses []string) Device {
 	return d
 }
 
-func exampleBus(buses []string) string {
+func exampleBus(buses []Bus) string {
 	if len(buses) > 0 {
-		return buses[0]
+		return buses[0].ID
 	}
 	return "rs485"
 }
 
-func knownBuses(name string, buses []string) string {
-	if near := nearest(name, buses); near != "" {
+func knownBuses(name string, buses []Bus) string {
+	ids := make([]string, len(buses))
+	for i, b := range buses {
+		ids[i] = b.ID
+	}
+	if near := nearest(name, ids); near != "" {
 		return "did you mean \"" + near + "\"?"
 	}
-	if len(buses) == 0 {
+	if len(ids) == 0 {
 		return "add it under buses"
 	}
-	return "the buses are " + list(buses)
+	return "the buses are " + list(ids)
 }
 
 func readPoints(device Map, interval time.Duration, outer form) []Point {
@@ -181,9 +196,8 @@ func readRegister(n Node, numbering string) (Register, bool) {
 	if err == nil {
 		return r, true
 	}
-	if f, ok := errors.AsType[*fixable](err); ok {
-		n.Problem(f.fix, "%s", f.what)
-	}
+	what, fix := Fix(err)
+	n.Problem(fix, "%s", what)
 	return Register{}, false
 }
 

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -96,6 +97,15 @@ func (n Node) Int(lo, hi, fallback int) int {
 type fixable struct{ what, fix string }
 
 func (f *fixable) Error() string { return f.what + "; " + f.fix }
+
+// Fix parts an error of ParseRegister into what is wrong and what to write
+// instead; fix is empty where nothing is known.
+func Fix(err error) (what, fix string) {
+	if f, ok := errors.AsType[*fixable](err); ok {
+		return f.what, f.fix
+	}
+	return err.Error(), ""
+}
 
 // parseInt reads a decimal or 0x number. A leading zero is refused because YAML
 // parsers disagree about it: 040001 is 16385 to some and 40001 to others.

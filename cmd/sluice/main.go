@@ -40,6 +40,9 @@ func commands() []command {
 		{"run", "run the gateway of a site", runGateway},
 		{"check", "check a site file and say what is wrong with it", runCheck},
 		{"plan", "show requests, load of the lines, topics and data volume of a site", runPlan},
+		{"read", "read values of a device once, on a port or through a site file", runRead},
+		{"write", "write values to a device and read them back; asks first", runWrite},
+		{"simulate", "serve the devices of a site on virtual ports", runSimulate},
 		{"demo", "show a whole site on simulated devices; needs nothing", runDemo},
 		{"version", "print the version of this program", runVersion},
 		{"help", "print this text, or more on one command: sluice help check", runHelp},
@@ -75,15 +78,29 @@ func flags(name string) *flag.FlagSet {
 
 // parse reads the flags of a command that takes no further arguments.
 func parse(f *flag.FlagSet, args []string) error {
-	err := f.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
+	words, err := parseMixed(f, args)
+	if err != nil {
 		return err
 	}
-	if err != nil {
-		return usage("%s", fmt.Sprintf("run `sluice help %s` for its flags", f.Name()), err)
-	}
-	if f.NArg() > 0 {
-		return usage("%s takes no argument %q", fmt.Sprintf("run `sluice help %s`", f.Name()), f.Name(), f.Arg(0))
+	if len(words) > 0 {
+		return usage("%s takes no argument %q", fmt.Sprintf("run `sluice help %s`", f.Name()), f.Name(), words[0])
 	}
 	return nil
+}
+
+// parseMixed reads flags before, between and behind words, and returns the words.
+func parseMixed(f *flag.FlagSet, args []string) (words []string, err error) {
+	for {
+		err := f.Parse(args)
+		if errors.Is(err, flag.ErrHelp) {
+			return nil, err
+		}
+		if err != nil {
+			return nil, usage("%s", fmt.Sprintf("run `sluice help %s` for its flags", f.Name()), err)
+		}
+		if f.NArg() == 0 {
+			return words, nil
+		}
+		words, args = append(words, f.Arg(0)), f.Args()[1:]
+	}
 }

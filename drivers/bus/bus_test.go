@@ -31,6 +31,8 @@ type line struct {
 
 func (l *line) NotBefore(u modbus.UnitID) time.Time { return l.until[u] }
 
+func (l *line) Framing() modbus.Framing { return modbus.RTU }
+
 func (l *line) Close() error {
 	l.closed++
 	return nil
@@ -65,7 +67,7 @@ type bench struct {
 }
 
 // start runs a bus whose port is opened by open, and waits until it is ready.
-func start(t *testing.T, open func() (bus.Transport, error)) *bench {
+func start(t *testing.T, open func(context.Context) (bus.Transport, error)) *bench {
 	t.Helper()
 	b := &bench{}
 	log := slog.New(slog.NewTextHandler(&b.log, nil))
@@ -86,8 +88,8 @@ func start(t *testing.T, open func() (bus.Transport, error)) *bench {
 	return b
 }
 
-func on(l *line) func() (bus.Transport, error) {
-	return func() (bus.Transport, error) { return l, nil }
+func on(l *line) func(context.Context) (bus.Transport, error) {
+	return func(context.Context) (bus.Transport, error) { return l, nil }
 }
 
 func request(unit modbus.UnitID) modbus.Request {
@@ -147,7 +149,7 @@ func TestResponseTime(t *testing.T) {
 func TestLatencyIsPassedOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := punctual{newLine()}
-		b := start(t, func() (bus.Transport, error) { return l, nil })
+		b := start(t, func(context.Context) (bus.Transport, error) { return l, nil })
 		defer b.stop()
 		if r, err := b.Do(t.Context(), bus.Poll, request(1), timing); err != nil || r.Latency != 7*time.Millisecond {
 			t.Errorf("latency %v, %v", r.Latency, err)
@@ -238,7 +240,7 @@ func TestReopensAfterMediumFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, gone := newLine(), errors.New("adapter is gone")
 		attempts := 0
-		b := start(t, func() (bus.Transport, error) {
+		b := start(t, func(context.Context) (bus.Transport, error) {
 			switch attempts++; attempts {
 			case 2:
 				return nil, gone
@@ -272,11 +274,14 @@ func TestReopensAfterMediumFault(t *testing.T) {
 		if s := b.Stats(); s.Open || !errors.Is(s.LastError, gone) {
 			t.Errorf("%+v", s)
 		}
-		for !b.Stats().Open {
-			time.Sleep(time.Millisecond)
+		select {
+		case <-b.Back():
+			t.Error("the port was told to be back before it was away")
+		default:
 		}
-		if took := time.Since(lost); took < 350*time.Millisecond || took > 701*time.Millisecond {
-			t.Errorf("open again after %v, want three waits of 100, 200 and 400 ms less up to a half", took)
+		<-b.Back()
+		if took := time.Since(lost); took < 200*time.Millisecond || took > 401*time.Millisecond {
+			t.Errorf("open again after %v, want waits of 100 ms and, without the port, of 100 and 200 ms, less up to a half", took)
 		}
 		if _, err := b.Do(t.Context(), bus.Poll, request(1), timing); err != nil {
 			t.Error(err)
@@ -320,7 +325,7 @@ func TestMissingPortIsNotFatal(t *testing.T) {
 		l := newLine()
 		plugged := time.Now().Add(10 * time.Minute)
 		attempts := 0
-		b := start(t, func() (bus.Transport, error) {
+		b := start(t, func(context.Context) (bus.Transport, error) {
 			if attempts++; time.Now().Before(plugged) {
 				return nil, fs.ErrNotExist
 			}
@@ -331,12 +336,16 @@ func TestMissingPortIsNotFatal(t *testing.T) {
 		if modbus.FaultOf(err) != modbus.Medium || !errors.Is(err, fs.ErrNotExist) {
 			t.Error(err)
 		}
-		time.Sleep(time.Until(plugged.Add(5 * time.Second)))
+		time.Sleep(time.Until(plugged))
+		<-b.Back()
+		if late := time.Since(plugged); late > 500*time.Millisecond {
+			t.Errorf("found %v after it was plugged in", late)
+		}
 		if _, err := b.Do(t.Context(), bus.Poll, request(1), timing); err != nil {
 			t.Error(err)
 		}
 		b.stop()
-		if attempts < 120 || attempts > 250 {
+		if attempts < 1200 || attempts > 2500 {
 			t.Errorf("%d attempts in ten minutes", attempts)
 		}
 		if n := strings.Count(b.log.String(), "port down"); n != 1 {

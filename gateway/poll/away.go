@@ -103,6 +103,22 @@ func (p *Poller) there(d *device) {
 	d.greet()
 }
 
+// returned makes everything due, and every absent device tried, at once: the port
+// was away, and nothing was known of them meanwhile.
+func (p *Poller) returned() {
+	now := time.Now()
+	p.absent = time.Time{}
+	for _, d := range p.devices {
+		for _, k := range d.tasks {
+			k.slot = k.period(p.start, now)
+		}
+		d.next = now
+		if d.away() {
+			d.probe = p.scheduled(d.probe, now)
+		}
+	}
+}
+
 // probeFor is a request that finds out whether the device is back.
 func (p *Poller) probeFor(d *device, at time.Time) *job {
 	j := d.job(d.cheapest(p.terms(d)), 0)

@@ -48,9 +48,9 @@ func startRig(t *testing.T, devices []mapping.Device, units map[modbus.UnitID]si
 	}
 	r = &rig{good: map[string][]time.Time{}, last: map[string]point.Reading{}}
 	r.sim = sim.New(sim.Config{Line: line, Units: units, Strict: true})
-	port, doubts := sim.NewMemPort(), new(rtu.Doubts)
+	port, doubts := sim.NewMemPort(), new(modbus.Doubts)
 	log := slog.New(slog.DiscardHandler)
-	r.bus = bus.New(bus.Config{ID: "b", Line: line, Open: func() (bus.Transport, error) {
+	r.bus = bus.New(bus.Config{ID: "b", Line: line, Open: func(context.Context) (bus.Transport, error) {
 		return rtu.New(port, rtu.Config{Line: line, Doubts: doubts}), nil
 	}}, log)
 	exchange := func(p bus.Priority) poll.Exchange {
@@ -209,7 +209,7 @@ func TestOverload(t *testing.T) {
 			defer stop()
 			time.Sleep(time.Minute)
 			begin, before := time.Now(), r.bus.Stats()
-			time.Sleep(5 * time.Minute)
+			time.Sleep(2 * time.Minute)
 			after := r.bus.Stats()
 			used := after.Busy - before.Busy
 			asked := float64(tt.units+2) * used.Seconds() / float64(after.Exchanges-before.Exchanges)
@@ -217,7 +217,7 @@ func TestOverload(t *testing.T) {
 			high := r.intervals(begin, isHigh)
 			rest := r.intervals(begin, func(id string) bool { return !isHigh(id) })
 			t.Logf("%.0f %% asked for, %.0f %% used: high priority every %v, %v to %v, of 500ms; the rest every %v, p99 %v, longest %v of 1s; %d overruns",
-				100*asked, 100*used.Seconds()/300, quantile(high, 0.5), high[0], high[len(high)-1],
+				100*asked, 100*used.Seconds()/120, quantile(high, 0.5), high[0], high[len(high)-1],
 				quantile(rest, 0.5), quantile(rest, 0.99), rest[len(rest)-1], r.Stats().Overruns)
 			if shortest, longest := high[0], high[len(high)-1]; shortest < 475*ms || longest > 525*ms {
 				t.Errorf("high priority is read every %v to %v, want 500ms within 5 %%", shortest, longest)

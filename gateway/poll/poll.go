@@ -49,7 +49,8 @@ type Config struct {
 	Exchange Exchange // of a poll
 	Command  Exchange // of a write, which goes before polls; nil if no device has OnConnect
 	Emit     Emit
-	Memory   string // file that keeps across restarts what devices refuse; empty: nothing is kept
+	Back     <-chan struct{} // tells when the port is there again; nil: never
+	Memory   string          // file that keeps across restarts what devices refuse; empty: nothing is kept
 }
 
 // Poller polls the devices of one bus.
@@ -103,6 +104,8 @@ func (p *Poller) Run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
+		case <-p.cfg.Back:
+			p.returned()
 		case <-timer.C:
 		}
 	}

@@ -29,6 +29,7 @@ type site struct {
 	reply   func(modbus.Request) ([]byte, error) // for any unit, if set
 	asked   []asked
 	emitted []point.Reading
+	back    chan struct{}
 	memory  string // path of the memory file
 }
 
@@ -68,7 +69,7 @@ func (s *site) emit(_ context.Context, readings []point.Reading) {
 func (s *site) run(t *testing.T, d time.Duration, devices ...mapping.Device) *poll.Poller {
 	s.start = time.Now()
 	s.asked, s.emitted = nil, nil
-	p := poll.New(poll.Config{Bus: "b", Line: line, Devices: devices, Exchange: s.exchange, Command: s.exchange, Emit: s.emit, Memory: s.memory},
+	p := poll.New(poll.Config{Bus: "b", Line: line, Devices: devices, Exchange: s.exchange, Command: s.exchange, Emit: s.emit, Back: s.back, Memory: s.memory},
 		slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
@@ -138,6 +139,28 @@ func TestPollsKeepTheirPeriod(t *testing.T) {
 		}
 		if st := p.Stats(); st.Polls != 7 || st.Overruns != 0 || st.Devices != 2 || st.Offline != 0 {
 			t.Errorf("stats %+v", st)
+		}
+	})
+}
+
+// A port that was away is not waited for until the next period.
+func TestReadsAtOnceWhenThePortIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		back := make(chan struct{}, 1)
+		s := &site{takes: 10 * ms, back: back}
+		s.answers = map[modbus.UnitID]func() ([]byte, error){1: func() ([]byte, error) {
+			if time.Since(s.start) < 100*ms {
+				return nil, &modbus.Error{Fault: modbus.Medium}
+			}
+			return []byte{0, 7}, nil
+		}}
+		time.AfterFunc(300*ms, func() { back <- struct{}{} })
+		p := s.run(t, 2*time.Hour+ms, device(1, time.Hour))
+		if want := []time.Duration{0, 300 * ms, time.Hour, 2 * time.Hour}; !slices.Equal(s.times(1), want) {
+			t.Errorf("asked at %v, want %v", s.times(1), want)
+		}
+		if st := p.Stats(); st.Overruns != 0 {
+			t.Errorf("%d overruns", st.Overruns)
 		}
 	})
 }
@@ -213,6 +236,24 @@ func TestDeadDeviceIsTriedEverMoreRarely(t *testing.T) {
 		}
 		if st := p.Stats(); st.Offline != 1 || st.Unanswered != time.Duration(len(at))*10*ms {
 			t.Errorf("stats %+v, want one device offline", st)
+		}
+	})
+}
+
+// A port that is down answers at once: whoever asks it without a pause asks
+// without an end.
+func TestPortDownWhileADeviceIsOffline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{takes: ms}
+		s.answers = map[modbus.UnitID]func() ([]byte, error){1: func() ([]byte, error) {
+			if time.Since(s.start) < 5*time.Second {
+				return silent()
+			}
+			return nil, &modbus.Error{Fault: modbus.Medium}
+		}}
+		s.run(t, time.Minute, device(1, 100*ms))
+		if n := len(s.asked); n > 60 {
+			t.Errorf("asked %d times in a minute", n)
 		}
 	})
 }

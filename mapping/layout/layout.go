@@ -1,7 +1,8 @@
 // Package layout is how a value lies in registers: its type, which register and
 // which byte come first, the bit, the scale. A layout is compiled once, when a
-// mapping is read, and then turns the bytes of a reply into a value. The package
-// is pure; it knows nothing of addresses, requests or devices.
+// mapping is read, and then turns the bytes of a reply into a value and a value
+// into the bytes of a write. The package is pure; it knows nothing of addresses,
+// requests or devices.
 package layout
 
 import (

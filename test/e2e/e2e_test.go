@@ -78,6 +78,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"freeport":   freePort,
 			"slave":      slave,
+			"netslave":   netSlave,
 			"mosquitto":  mosquitto,
 			"collect":    collect,
 			"waitlisten": waitListen,

@@ -1,0 +1,250 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/drivers/bus"
+	"sluice/drivers/modbus"
+	"sluice/gateway"
+	"sluice/gateway/config"
+	"sluice/mapping"
+	"sluice/mapping/layout"
+)
+
+// target is a device on a line, and the points of it that are meant.
+type target struct {
+	bus    config.Bus
+	device mapping.Device // its id is empty when the command line describes it
+}
+
+// String says where the device is, for the first line of a report.
+func (g target) String() string {
+	where := fmt.Sprintf("unit %d on %s (%s)", g.device.Unit, g.bus.Port, g.bus.Line)
+	if g.device.ID == "" {
+		return where
+	}
+	return g.device.ID + ", " + where
+}
+
+// targetFlags are the flags that describe a target. A word with a slash in it is
+// a port, any other the id of a device in the site file.
+type targetFlags struct {
+	*flag.FlagSet
+	site, port       *string
+	line             lineFlags
+	unit             *uint
+	timeout          *time.Duration
+	echo             *bool
+	typ, word, bytes *string
+	bit, length      *int
+}
+
+func newTargetFlags(name string) *targetFlags {
+	f := &targetFlags{FlagSet: flags(name)}
+	f.site = f.String("c", defaultSite, "")
+	f.port = f.String("port", "", "")
+	f.line.add(f.FlagSet)
+	f.unit = f.Uint("unit", 1, "")
+	f.timeout = f.Duration("timeout", mapping.DefaultSettings.Timeout, "")
+	f.echo = f.Bool("echo", false, "")
+	f.typ = f.String("type", "", "")
+	f.word = f.String("word-order", "big", "")
+	f.bytes = f.String("byte-order", "big", "")
+	f.bit = f.Int("bit", 0, "")
+	f.length = f.Int("length", 0, "")
+	return f
+}
+
+// check refuses flags that mean nothing for what is named.
+func (f *targetFlags) check(named string) error {
+	onPort := strings.Contains(named, "/")
+	ofSite, ofBoth := []string{"c", "port"}, []string{"json", "yes"}
+	var err error
+	f.Visit(func(g *flag.Flag) {
+		switch {
+		case onPort && slices.Contains(ofSite, g.Name):
+			err = usage("%s is a port, for which -%s means nothing", "leave it out, or name a device of a site file instead of a port", named, g.Name)
+		case !onPort && !slices.Contains(ofSite, g.Name) && !slices.Contains(ofBoth, g.Name):
+			err = usage("the site file says all about %q, so -%s means nothing", "leave it out, or name a port such as /dev/ttyUSB0", named, g.Name)
+		}
+	})
+	return err
+}
+
+// lineFlags are how characters travel on a port.
+type lineFlags struct {
+	baud   int
+	format string
+}
+
+func (l *lineFlags) add(f *flag.FlagSet) {
+	f.IntVar(&l.baud, "baud", 9600, "")
+	f.StringVar(&l.format, "format", "8N1", "")
+}
+
+func (l *lineFlags) parse() (modbus.Line, error) {
+	bits, parity, stop, err := modbus.ParseFormat(l.format)
+	switch {
+	case err != nil:
+		return modbus.Line{}, usage("-format: %w", "write data bits, parity (N, E or O) and stop bits, e.g. 8E1", err)
+	case bits != 8:
+		return modbus.Line{}, usage("-format: Modbus RTU sends 8 data bits, not %d", fmt.Sprintf("write 8%c%d", parity, stop), bits)
+	case l.baud < 50 || l.baud > 4_000_000:
+		return modbus.Line{}, usage("-baud: %d is no speed of a serial line", "usual are 9600 and 19200", l.baud)
+	}
+	return modbus.Line{Baud: l.baud, DataBits: bits, Parity: parity, StopBits: stop}, nil
+}
+
+// onPort is the target that the flags describe: count values from a register on.
+func (f *targetFlags) onPort(port, register string, count int) (target, error) {
+	line, err := f.line.parse()
+	if err != nil {
+		return target{}, err
+	}
+	if *f.unit < 1 || *f.unit > 247 {
+		return target{}, usage("-unit: %d is no unit number", "units are 1 to 247", *f.unit)
+	}
+	if *f.timeout < 10*time.Millisecond || *f.timeout > 30*time.Second {
+		return target{}, usage("-timeout: %v is not possible", "write 10ms to 30s", *f.timeout)
+	}
+	points, err := f.points(register, count)
+	return target{
+		bus:    config.Bus{Port: port, Line: line, Echo: *f.echo},
+		device: mapping.Device{Unit: modbus.UnitID(*f.unit), Timeout: *f.timeout, Points: points},
+	}, err
+}
+
+// points are count values of one layout, one behind the other, named by where
+// they lie.
+func (f *targetFlags) points(register string, count int) ([]mapping.Point, error) {
+	first, err := mapping.ParseRegister(register, "modicon")
+	if err != nil {
+		what, fix := mapping.Fix(err)
+		return nil, usage("%s", fix, what)
+	}
+	l, span, err := f.layout(first.Table)
+	if err != nil {
+		return nil, err
+	}
+	if end := int(first.Address) + count*span; count < 1 || end > 1<<16 {
+		return nil, usage("%d values from %s on do not fit", "a device has 65536 registers in each table", count, first)
+	}
+	points := make([]mapping.Point, count)
+	for i := range points {
+		r := mapping.Register{Table: first.Table, Address: first.Address + uint16(i*span)}
+		points[i] = mapping.Point{ID: r.String(), Register: r, Layout: l}
+	}
+	return points, nil
+}
+
+// layout is how the flags say a value lies in a table, and what it spans there.
+func (f *targetFlags) layout(table mapping.Table) (l layout.Layout, span int, err error) {
+	if table.Bits() {
+		if *f.typ != "" && *f.typ != "bool" {
+			return l, 0, usage("a %s is one bit and cannot be %s", "leave out -type", table, *f.typ)
+		}
+		return l, 1, nil
+	}
+	cfg := layout.Config{Type: layout.Uint16, Bit: *f.bit, Words: *f.length}
+	var errs [3]error
+	if *f.typ != "" {
+		cfg.Type, errs[0] = layout.ParseType(*f.typ)
+	}
+	cfg.WordOrder, errs[1] = layout.ParseOrder(*f.word)
+	cfg.ByteOrder, errs[2] = layout.ParseOrder(*f.bytes)
+	if err = errors.Join(errs[:]...); err == nil {
+		l, err = layout.New(cfg)
+	}
+	if err != nil {
+		return l, 0, usage("%w", fmt.Sprintf("run `sluice help %s`", f.Name()), err)
+	}
+	return l, l.Words(), nil
+}
+
+// inSite is a device of the site file, with all its points or the one named.
+func (f *targetFlags) inSite(t terminal, device string, point ...string) (target, error) {
+	cfg, err := load(*f.site, t)
+	if err != nil {
+		return target{}, err
+	}
+	d := slices.IndexFunc(cfg.Devices, func(d mapping.Device) bool { return d.ID == device })
+	if d < 0 {
+		return target{}, usage("there is no device %q in %s", "a port is written in full, such as /dev/ttyUSB0; the devices are "+
+			names(cfg.Devices, func(d mapping.Device) string { return d.ID }), device, *f.site)
+	}
+	g := target{device: cfg.Devices[d]}
+	b := slices.IndexFunc(cfg.Buses, func(b config.Bus) bool { return b.ID == g.device.Bus })
+	g.bus = cfg.Buses[b] // the site file has been checked
+	if *f.port != "" {
+		g.bus.Port = *f.port
+	}
+	if len(point) == 0 {
+		return g, nil
+	}
+	p := slices.IndexFunc(g.device.Points, func(p mapping.Point) bool { return p.ID == point[0] })
+	if p < 0 {
+		return target{}, usage("device %s has no point %q", "its points are "+
+			names(g.device.Points, func(p mapping.Point) string { return p.ID }), device, point[0])
+	}
+	g.device.Points = g.device.Points[p : p+1]
+	return g, nil
+}
+
+func names[T any](things []T, name func(T) string) string {
+	all := make([]string, len(things))
+	for i, t := range things {
+		all[i] = name(t)
+	}
+	return strings.Join(all, ", ")
+}
+
+// dial opens the port or the connection of a bus. The caller closes the
+// transport.
+func dial(ctx context.Context, b config.Bus) (bus.Transport, error) {
+	port, err := gateway.OpenBus(ctx, b, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, explainPort(err)
+	}
+	return port, nil
+}
+
+// explainPort adds to an error of opening a port what to do about it.
+func explainPort(err error) error {
+	if errors.Is(err, unix.EBUSY) {
+		return hint(err, "if that is `sluice run`, its values are on the broker; stop it to use the port yourself")
+	}
+	return hint(err, "name the port that the adapter got: ls -l /dev/serial/by-id")
+}
+
+// explainExchange adds to the error of an exchange what to do about it.
+func explainExchange(err error) error {
+	e, ok := errors.AsType[*modbus.Error](err)
+	if !ok {
+		return err
+	}
+	switch {
+	case e.Exception == 1:
+		return hint(err, "the device does not know this function: try the other table, input or holding")
+	case e.Exception == 2:
+		return hint(err, "the device has no such register: manuals count from 0 or from 1, so try the neighbours")
+	case e.Exception == 3:
+		return hint(err, "the device does not take this value, or not so many registers at once")
+	case e.Exception != 0:
+		return hint(err, "the device is there and knows the request; its manual may know why it refuses")
+	case e.Fault == modbus.Silent:
+		return hint(err, "check the unit number, -baud and -format, then A and B swapped, the supply, the termination")
+	case e.Fault == modbus.Frame:
+		return hint(err, "another speed or parity, two units with one number, or another master on the line")
+	default:
+		return hint(err, "look after the adapter and its cable")
+	}
+}
