@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// patience is how long what does not matter to live devices waits for a gap
-// between their polls that it fits into.
+// patience is how long what brings no readings waits for a gap between polls that
+// it fits into.
 const patience = time.Second
 
 // tolerance is by how much of its period a point of high priority may be late
@@ -22,8 +22,9 @@ const tolerance = 25
 // be there when something more important falls due waits for that.
 func (p *Poller) choose(now time.Time) (best *job, wake time.Time) {
 	h := p.horizon(now)
+	p.room = h.room(now)
 	consider := func(j *job) {
-		if free := h.mustWait(p, j, now); free.After(now) {
+		if free := p.notBefore(j, h, now); free.After(now) {
 			wake = earliest(wake, free)
 		} else if best == nil || before(j, best, now) {
 			best = j
@@ -52,6 +53,19 @@ func (p *Poller) choose(now time.Time) (best *job, wake time.Time) {
 // horizon is when something falls due on a bus.
 type horizon struct {
 	high, any time.Time // zero: never
+	busy      bool      // something is due now
+}
+
+// room is how long nothing falls due.
+func (h horizon) room(now time.Time) time.Duration {
+	switch {
+	case h.busy:
+		return 0
+	case h.any.IsZero():
+		return time.Hour
+	default:
+		return h.any.Sub(now)
+	}
 }
 
 // horizon brings the plans of all devices up to date.
@@ -62,6 +76,7 @@ func (p *Poller) horizon(now time.Time) (h horizon) {
 		}
 		d.plan(now, p.terms(d))
 		h.any = earliest(h.any, d.next)
+		h.busy = h.busy || len(d.jobs) > 0
 		if p.tightest == 0 {
 			continue
 		}
@@ -74,9 +89,9 @@ func (p *Poller) horizon(now time.Time) (h horizon) {
 	return h
 }
 
-// mustWait returns when a job may go out: in the past, or when something more
+// notBefore returns when a job may go out: in the past, or when something more
 // important will have been served that it would be in the way of.
-func (h horizon) mustWait(p *Poller, j *job, now time.Time) time.Time {
+func (p *Poller) notBefore(j *job, h horizon, now time.Time) time.Time {
 	end := now.Add(j.takes)
 	switch {
 	case j.kind == probing && j.device.offline && p.absent.After(now):
@@ -87,14 +102,18 @@ func (h horizon) mustWait(p *Poller, j *job, now time.Time) time.Time {
 		return time.Time{}
 	case !h.high.IsZero() && end.After(h.high.Add(p.tightest/tolerance)) && j.takes <= p.tightest/2 && !j.starves(now):
 		return h.high
-	case j.kind == probing && !j.urgent(now) && !h.any.IsZero() && end.After(h.any):
+	case j.patient(now) && !h.any.IsZero() && end.After(h.any):
 		return earliest(h.any, j.since.Add(patience))
 	}
 	return time.Time{}
 }
 
-// urgent reports whether a job that waited for a gap has waited long enough.
-func (j *job) urgent(now time.Time) bool { return !now.Before(j.since.Add(patience)) }
+// patient reports whether a job waits for a gap: what brings no readings does,
+// for a while. The first repetition does not: most likely a frame was disturbed.
+func (j *job) patient(now time.Time) bool {
+	idle := j.kind == looking || j.kind == probing && j.device.failures > 1
+	return idle && now.Before(j.since.Add(patience))
+}
 
 // starves reports whether a job is late by more than a period.
 func (j *job) starves(now time.Time) bool { return now.Sub(j.deadline) > j.deadline.Sub(j.since) }
@@ -109,7 +128,7 @@ func (j *job) rank(now time.Time) int {
 	switch {
 	case j.high:
 		return 0
-	case j.kind == probing && !j.urgent(now):
+	case j.patient(now):
 		return 2
 	default:
 		return 1

@@ -208,15 +208,8 @@ func (d *device) timeout(j *job) time.Duration {
 		}
 		usual = max(usual, 3*k.latency)
 	}
-	if usual == 0 || j.kind == greeting || d.offline && d.probes%thorough == thorough-1 {
+	if usual == 0 || j.kind == greeting {
 		return d.Timeout
 	}
-	if !d.offline {
-		usual <<= min(d.failures, 4)
-	}
-	return min(d.Timeout, usual)
+	return min(d.Timeout, usual<<min(d.failures, 2))
 }
-
-// thorough is how many tries of an absent device there are to one that gives it
-// all the time it is configured to have: a slower one may have taken its place.
-const thorough = 100

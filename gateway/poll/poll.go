@@ -61,6 +61,8 @@ type Poller struct {
 	tightest  time.Duration // shortest period of a point of high priority; 0 if there is none
 	start     time.Time     // all periods are counted from here
 	absent    time.Time     // no device that is offline is asked before
+	thorough  time.Time     // nor one given all its time
+	room      time.Duration // until the next poll is due
 	forgetful bool          // the memory file could not be written
 
 	mu    sync.Mutex // guards stats
@@ -85,6 +87,7 @@ func (p *Poller) String() string { return "poll " + p.cfg.Bus }
 func (p *Poller) Run(ctx context.Context) error {
 	p.recall()
 	p.start = time.Now()
+	p.thorough = p.start.Add(thoroughly)
 	for _, d := range p.devices {
 		d.begin(p.start)
 	}
@@ -112,8 +115,8 @@ func (p *Poller) Run(ctx context.Context) error {
 // terms are what a plan for the device depends on.
 func (p *Poller) terms(d *device) mapping.Terms {
 	t := mapping.Terms{Line: p.cfg.Line, Gap: p.cfg.Gap, Latency: d.times.planned, Known: d.known}
-	if p.tightest > 0 {
-		t.Longest = p.tightest / 2 // so that nobody holds up the points of high priority
+	if p.tightest > 0 { // nobody shall hold up the points of high priority; but very short requests waste the line
+		t.Longest = max(p.tightest/2, 3*t.Time(modbus.Request{}))
 	}
 	return t
 }

@@ -217,8 +217,9 @@ func TestDeadDeviceIsTriedEverMoreRarely(t *testing.T) {
 		d.OfflineTime, d.Timeout = 3*time.Second, 10*ms
 		p := s.run(t, 5*time.Minute, d, device(2, 100*ms))
 		at := s.times(1)
-		for i, bounds := range [][2]time.Duration{{0, 20 * ms}, {100 * ms, 200 * ms}, {time.Second, 2 * time.Second}, {time.Second, 2 * time.Second},
-			{time.Second, 2 * time.Second}, {time.Second, 3 * time.Second}, {2 * time.Second, 5 * time.Second}, {4 * time.Second, 10 * time.Second}} {
+		sec := time.Second
+		for i, bounds := range [][2]time.Duration{{0, 20 * ms}, {100 * ms, 200 * ms}, {400 * ms, 500 * ms}, {sec, 1100 * ms}, {sec, 1100 * ms}, {sec, 1100 * ms},
+			{sec, 2100 * ms}, {2 * sec, 4100 * ms}, {4 * sec, 9 * sec}, {4500 * ms, 10 * sec}, {4500 * ms, 10 * sec}} {
 			pause := at[i]
 			if i > 0 {
 				pause -= at[i-1]

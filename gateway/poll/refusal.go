@@ -57,7 +57,7 @@ func (p *Poller) look(d *device) {
 	now := time.Now()
 	b, _ := d.search.Next()
 	d.only = d.job(b, p.terms(d).Time(b.Request))
-	d.only.kind, d.only.since, d.only.deadline = looking, now, now
+	d.only.kind, d.only.high, d.only.since, d.only.deadline = looking, false, now, now.Add(patience)
 }
 
 // told takes the outcome of a request of a search, and at the end what was found.

@@ -220,6 +220,31 @@ func TestWritesWaitForTheDevice(t *testing.T) {
 	})
 }
 
+// TestPortLostWhileADeviceIsSilent has a port that disappears between a device's
+// failure and its next try: the points turn bad all the same.
+func TestPortLostWhileADeviceIsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{takes: 10 * ms}
+		s.reply = func(req modbus.Request) ([]byte, error) {
+			switch since := time.Since(s.start); {
+			case since > 1200*ms:
+				return nil, &modbus.Error{Fault: modbus.Medium, Err: os.ErrClosed}
+			case since > time.Second:
+				return silent()
+			}
+			return make([]byte, 2*req.Count), nil
+		}
+		d := device(1, time.Second, time.Hour)
+		d.OfflineTime = 3 * time.Second
+		s.run(t, 3*time.Second, d)
+		for _, id := range []string{"p0", "p1"} {
+			if s.quality(id) != point.Bad {
+				t.Errorf("%s is still %v", id, s.quality(id))
+			}
+		}
+	})
+}
+
 func TestAdvice(t *testing.T) {
 	for _, tt := range []struct {
 		takes, timeout time.Duration

@@ -17,21 +17,21 @@ func (p *Poller) serve(ctx context.Context, j *job) {
 	if ctx.Err() != nil {
 		return
 	}
+	took := time.Since(begin)
 	if nb, ok := errors.AsType[NotBefore](err); ok {
 		d.hold = nb.NotBefore()
+		p.wasted(d, took) // on finding out
 		return
 	}
 	p.count(func(s *Stats) { s.Polls++ })
 	switch modbus.FaultOf(err) {
 	case modbus.None:
 		p.there(d)
-		p.timed(d, r.Latency)
 		d.busy = 0
 		p.answered(ctx, j, r)
 	case modbus.Silent, modbus.Frame:
-		took := time.Since(begin)
-		p.count(func(s *Stats) { s.Unanswered += took })
-		p.failed(ctx, j, took, err)
+		p.wasted(d, took)
+		p.failed(ctx, j, err)
 	case modbus.Busy:
 		p.there(d)
 		p.busy(ctx, j, err)
@@ -45,7 +45,7 @@ func (p *Poller) serve(ctx context.Context, j *job) {
 
 // ask puts the request of a job on the bus.
 func (p *Poller) ask(ctx context.Context, j *job) (Response, error) {
-	t := modbus.Timing{Timeout: j.device.timeout(j), Gap: p.cfg.Gap}
+	t := modbus.Timing{Timeout: p.timeout(j), Gap: p.cfg.Gap}
 	if j.kind == greeting {
 		return p.cfg.Command(ctx, j.device.OnConnect[j.device.greeted].Request(j.device.Unit), t)
 	}
@@ -55,9 +55,12 @@ func (p *Poller) ask(ctx context.Context, j *job) (Response, error) {
 // answered takes a good reply.
 func (p *Poller) answered(ctx context.Context, j *job, r Response) {
 	d := j.device
-	switch {
-	case j.kind == greeting:
+	if j.kind == greeting {
 		p.wrote(d, nil)
+		return
+	}
+	p.timed(d, r.Latency)
+	switch {
 	case j.kind == looking:
 		p.told(ctx, j, false)
 	case d.greeted < len(d.OnConnect):
@@ -116,12 +119,16 @@ func (p *Poller) busy(ctx context.Context, j *job, err error) {
 
 // unplugged has no port to ask through.
 func (p *Poller) unplugged(ctx context.Context, j *job, err error) {
+	d := j.device
 	if j.kind == regular {
-		p.bad(ctx, j.device, j.tasks, modbus.Reason(err))
+		p.bad(ctx, d, j.tasks, modbus.Reason(err))
 		p.finish(j)
 		return
 	}
 	j.since = time.Now().Add(time.Second)
+	if !d.offline { // nothing else of the device is asked for meanwhile
+		p.bad(ctx, d, d.tasks, modbus.Reason(err))
+	}
 }
 
 // wrote notes the outcome of a write of OnConnect, and goes on with the next.
@@ -134,19 +141,4 @@ func (p *Poller) wrote(d *device, err error) {
 	if d.greet(); d.only == nil {
 		p.log.Info("device set up", "device", d.ID, "writes", d.greeted)
 	}
-}
-
-// probeFor is a request that finds out whether the device is back.
-func (p *Poller) probeFor(d *device, at time.Time) *job {
-	b := d.cheapest(p.terms(d))
-	j := d.job(b, 0)
-	j.kind, j.high = probing, false
-	return p.scheduled(j, at)
-}
-
-// scheduled gives a probe its time, and the room it takes while nobody answers.
-func (p *Poller) scheduled(j *job, at time.Time) *job {
-	j.since, j.deadline = at, at.Add(patience)
-	j.takes = p.cfg.Line.Chars(8) + p.cfg.Line.Silence() + p.cfg.Gap + j.device.timeout(j)
-	return j
 }
