@@ -184,8 +184,11 @@ func readPoint(n Node, device string, interval time.Duration, outer form) Point 
 	if register.Present() {
 		p.Register, ok = readRegister(register, f.numbering)
 	}
+	if !ok {
+		return p // what the other keys mean depends on the table
+	}
 	p.Layout = readLayout(m, p.Register.Table, f)
-	if end := int(p.Register.Address) + p.span(); ok && end > 1<<16 {
+	if end := int(p.Register.Address) + p.span(); end > 1<<16 {
 		register.Problem("check the number in the manual", "%s is %d registers long and passes the last address", p.Register, p.span())
 	}
 	return p

@@ -71,10 +71,10 @@ func connection(up bool) string {
 	return "away"
 }
 
-// picture redraws the screen.
+// picture redraws the screen. What does not fit is cut off, so that nothing
+// scrolls away.
 func (d *demo) picture(since time.Duration, s gateway.Status, load float64) {
 	var p strings.Builder
-	p.WriteString("\x1b[H\x1b[2J")
 	local := d.gateway.Addrs()
 	fmt.Fprintf(&p, "Sluice demo   %s   Ctrl-C stops\n\n", since.Round(time.Second))
 	if len(local) > 0 {
@@ -92,9 +92,16 @@ func (d *demo) picture(since time.Duration, s gateway.Status, load float64) {
 	fmt.Fprintf(&p, "Messages      %d published, %d delivered, %d lost, %d duplicated\n", b.taken, b.delivered, b.lost, b.duplicated)
 	fmt.Fprintf(&p, "Memory        %.1f MB\n\n", residentMB())
 	for _, e := range d.events.last(6) {
-		fmt.Fprintf(&p, "  %.110s\n", e)
+		fmt.Fprintf(&p, "  %s\n", e)
 	}
-	fmt.Fprint(d.out, p.String())
+	width, height := d.size()
+	lines := strings.Split(strings.TrimRight(p.String(), "\n"), "\n")
+	for i, l := range lines {
+		if r := []rune(l); len(r) > width {
+			lines[i] = string(r[:width])
+		}
+	}
+	fmt.Fprint(d.out, "\x1b[H\x1b[2J"+strings.Join(lines[:min(len(lines), height)], "\n"))
 }
 
 // residentMB is the memory of this process that is in RAM, in MB; 0 where the

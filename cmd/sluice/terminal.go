@@ -66,3 +66,13 @@ func (t terminal) isScreen() bool {
 	f, ok := t.out.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
 }
+
+// size returns the width and height of the screen in characters.
+func (t terminal) size() (width, height int) {
+	if f, ok := t.out.(*os.File); ok {
+		if w, h, err := term.GetSize(int(f.Fd())); err == nil && w > 0 && h > 0 {
+			return w, h
+		}
+	}
+	return 80, 24
+}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,8 +28,15 @@ const (
 func (r *reader) bridges(n mapping.Node) []Bridge {
 	var bridges []Bridge
 	ids := map[string]bool{}
+	clients := map[string]string{}
 	for _, item := range n.Seq() {
 		b := r.bridge(item)
+		client := b.URL + " " + b.ClientID
+		if other, taken := clients[client]; taken && b.URL != "" {
+			item.As(fmt.Sprintf("bridge %q", b.ID)).Problem("give one of them another client_id",
+				"bridge %q connects to the same broker with the same client id: each would end the other's connection", other)
+		}
+		clients[client] = b.ID
 		if b.ID != "" && ids[b.ID] {
 			item.As(fmt.Sprintf("bridge %q", b.ID)).Problem("give each bridge an id of its own", "the id is used twice")
 		}
@@ -53,6 +61,12 @@ func (r *reader) bridge(n mapping.Node) Bridge {
 	b.KeepAlive = m.Get("keepalive").Duration(minKeepAlive, maxKeepAlive, defaultKeepAlive)
 	b.Queue = r.queue(m.Get("queue"))
 	b.Send = r.send(m.Need("send", `[{match: "#"}]`))
+	if send := m.Get("send"); send.Present() && len(b.Send) == 0 {
+		send.Problem("add a rule, e.g. {match: \"{site}/#\"}", "nothing would be sent")
+	}
+	if password := m.Get("password"); b.PasswordFile != "" && b.Username == "" {
+		password.Problem("add username", "a password goes with a user name")
+	}
 	return b
 }
 
@@ -79,7 +93,11 @@ func (r *reader) brokerURL(n mapping.Node, plaintext bool) string {
 		n.Problem("write mqtts://, or add allow_plaintext: true if the way there is protected otherwise, such as by a VPN",
 			"mqtt:// to %s sends everything unencrypted", u.Hostname())
 	}
-	if u.Port() == "" {
+	if p := u.Port(); p != "" {
+		if number, err := strconv.Atoi(p); err != nil || number < 1 || number > 65535 {
+			n.Problem("write a port from 1 to 65535, e.g. "+ports[u.Scheme], "%q is not a port", p)
+		}
+	} else {
 		u.Host = net.JoinHostPort(u.Hostname(), ports[u.Scheme])
 	}
 	return u.Scheme + "://" + u.Host

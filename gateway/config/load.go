@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -52,6 +53,9 @@ func parse(name, dir string, text []byte) (*Config, error) {
 		file.Report(0, 0, "the file is empty", "start from `sluice help site`")
 		return nil, file.Problems.Err()
 	}
+	if second := secondDocument(text); second > 0 {
+		file.Report(second, 1, "a second document begins here, and would be ignored", "take the line --- out, or keep one site a file")
+	}
 	r := reader{dir: dir}
 	c := r.site(file.Root(&doc))
 	if err := file.Problems.Err(); err != nil {
@@ -59,6 +63,16 @@ func parse(name, dir string, text []byte) (*Config, error) {
 	}
 	c.Digest = fmt.Sprintf("sha256:%.8x", sha256.Sum256(text))
 	return c, nil
+}
+
+// secondDocument returns the line at which a second YAML document begins, or 0.
+func secondDocument(text []byte) int {
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	var first, second yaml.Node
+	if d.Decode(&first) != nil || d.Decode(&second) != nil {
+		return 0
+	}
+	return second.Line
 }
 
 // syntaxError is how the YAML library words its errors.
