@@ -46,12 +46,13 @@ func TestSilenceStartsAgainAfterStrayBytes(t *testing.T) {
 
 func TestTimeoutIsExact(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, _, client := newWire(rtu.Config{})
+		const lead = 3 * time.Millisecond
+		w, _, client := newWire(rtu.Config{Lead: lead})
 		w.device = nil
 		start := time.Now()
 		_, err := client.Do(readHolding(9, 0, 10), timing)
 		want(t, err, modbus.Silent)
-		if got, want := time.Since(start), line.Silence()+line.Chars(8)+timing.Timeout; got != want {
+		if got, want := time.Since(start), line.Silence()+lead+line.Chars(8)+timing.Timeout; got != want {
 			t.Errorf("failed after %v, want %v", got, want)
 		}
 		if got, want := err.Error(), "unit 9: silent: no reply within 200ms"; got != want {

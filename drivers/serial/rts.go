@@ -49,16 +49,19 @@ func (r *rts) Write(b []byte) (int, error) {
 	return n, cmp.Or(err, r.uart.SetRTS(r.mode.AfterSend))
 }
 
+// maxDrain is how much later than computed n bytes may be out. An adapter on USB
+// begins some milliseconds late; one that never says that it is empty would hold
+// the line for ever.
+const maxDrain = 20 * time.Millisecond
+
 // drain waits until n bytes are out. tcdrain(3) would wait in ticks of the kernel,
 // 4 ms too long on many: so first for the time that they take, then for what the
 // UART says.
 func (r *rts) drain(n int) {
 	const poll = 100 * time.Microsecond
-	r.uart.Sleep(r.line.Chars(n))
-	for range 100 { // an adapter that never empties would hold the line for ever
-		if r.uart.Empty() {
-			return
-		}
+	d := r.line.Chars(n)
+	end := time.Now().Add(d + maxDrain)
+	for r.uart.Sleep(d); !r.uart.Empty() && time.Now().Before(end); {
 		r.uart.Sleep(poll)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -26,7 +27,10 @@ func (r *recorder) SetRTS(on bool) error {
 	return nil
 }
 
-func (r *recorder) Sleep(d time.Duration) { r.events = append(r.events, d.String()) }
+func (r *recorder) Sleep(d time.Duration) {
+	r.events = append(r.events, d.String())
+	time.Sleep(d)
+}
 
 func (r *recorder) Empty() bool {
 	r.late--
@@ -48,22 +52,30 @@ func TestRTSByProgram(t *testing.T) {
 		{"failed write", RS485{}, recorder{fail: broken},
 			[]string{"rts true", "0s", "write 8", "4.583333ms", "0s", "rts false"}},
 	} {
-		r := rts{mode: tt.mode, line: nineteen2, uart: &tt.uart}
-		n, err := r.Write(make([]byte, 8))
-		if n != 8 || !errors.Is(err, tt.uart.fail) || !slices.Equal(tt.uart.events, tt.want) {
-			t.Errorf("%s: %d, %v, %q; want %q", tt.name, n, err, tt.uart.events, tt.want)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			r := rts{mode: tt.mode, line: nineteen2, uart: &tt.uart}
+			n, err := r.Write(make([]byte, 8))
+			if n != 8 || !errors.Is(err, tt.uart.fail) || !slices.Equal(tt.uart.events, tt.want) {
+				t.Errorf("%s: %d, %v, %q; want %q", tt.name, n, err, tt.uart.events, tt.want)
+			}
+		})
 	}
 }
 
-// An adapter that never empties must not hold the line.
+// An adapter that never says that it is empty must not hold the line.
 func TestRTSIsSwitchedBack(t *testing.T) {
-	u := &recorder{late: 1 << 30}
-	r := rts{line: nineteen2, uart: u}
-	if _, err := r.Write([]byte{1}); err != nil {
-		t.Error(err)
-	}
-	if last := u.events[len(u.events)-1]; last != "rts false" || len(u.events) > 200 {
-		t.Errorf("%d events, the last is %s", len(u.events), last)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		u := &recorder{late: 1 << 30}
+		r := rts{line: nineteen2, uart: u}
+		start := time.Now()
+		if _, err := r.Write(make([]byte, 8)); err != nil {
+			t.Error(err)
+		}
+		if last := u.events[len(u.events)-1]; last != "rts false" {
+			t.Errorf("the last event is %s", last)
+		}
+		if took, most := time.Since(start), nineteen2.Chars(8)+maxDrain; took < most || took > most+time.Millisecond {
+			t.Errorf("the line was held for %v, want %v", took, most)
+		}
+	})
 }
