@@ -1,7 +1,6 @@
 package rtu
 
 import (
-	"bytes"
 	"time"
 
 	"sluice/drivers/modbus"
@@ -45,7 +44,19 @@ func (t *Transport) receive(r *reception, w window) ([]byte, error) {
 	}
 	t.creditFIFO(r, len(frame))
 	t.took = max(0, r.first.Sub(w.sent)-t.line.Chars(r.lump))
-	return bytes.Clone(frame), nil
+	return t.clone(frame), nil
+}
+
+// clone is bytes.Clone at a fraction of the allocations: many replies share one,
+// which is there until the last of them is dropped.
+func (t *Transport) clone(frame []byte) []byte {
+	if len(t.spare) < len(frame) {
+		t.spare = make([]byte, 16*maxFrame)
+	}
+	reply := t.spare[:len(frame):len(frame)]
+	t.spare = t.spare[len(frame):]
+	copy(reply, frame)
+	return reply
 }
 
 // search reads until the reply is there. It wakes for the first byte and when the

@@ -68,6 +68,7 @@ type Transport struct {
 	quiet time.Time     // when the line fell silent, or will when our request is out
 	took  time.Duration // from the last request to its reply
 	buf   [512]byte     // twice the longest frame
+	spare []byte        // for replies to come
 	count counters
 }
 

@@ -229,3 +229,24 @@ func TestLatency(t *testing.T) {
 		})
 	}
 }
+
+// What takes no time on the line, or an unknown one, is not waited for.
+func TestVirtualPortIsNotPaused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _, _ := newWire(rtu.Config{})
+		client := modbus.NewClient(rtu.New(restless{w, t}, rtu.Config{Line: line, Virtual: true}))
+		if _, err := client.Do(readHolding(1, 0, 10), timing); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+type restless struct {
+	*wire
+	t *testing.T
+}
+
+func (r restless) Pause(d time.Duration) error {
+	r.t.Errorf("paused for %v", d)
+	return nil
+}
