@@ -23,7 +23,7 @@ type transport struct {
 func (t *transport) Framing() modbus.Framing { return t.framing }
 
 func (t *transport) Exchange(adu []byte, timing modbus.Timing) ([]byte, error) {
-	t.sent, t.timing = adu, timing
+	t.sent, t.timing = bytes.Clone(adu), timing
 	if t.err != nil || t.reply == nil {
 		return nil, t.err
 	}

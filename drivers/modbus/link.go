@@ -7,8 +7,8 @@ import (
 	goburrow "github.com/goburrow/modbus"
 )
 
-// link is what goburrow's client needs below it: its own packager of the framing
-// and our transport.
+// link is what goburrow's client needs below it: a packager of the framing and our
+// transport.
 type link struct {
 	goburrow.Packager
 	unit      *byte // of the packager
@@ -20,8 +20,8 @@ type link struct {
 	shape     Shape // of the reply to sent
 }
 
-// newLink takes goburrow's handlers for the packager inside; their own ports are
-// never opened.
+// newLink takes goburrow's handlers for the packager inside, but for RTU; their own
+// ports are never opened.
 func newLink(t Transport) *link {
 	switch t.Framing() {
 	case ASCII:
@@ -31,8 +31,8 @@ func newLink(t Transport) *link {
 		h := goburrow.NewTCPClientHandler("")
 		return &link{Packager: h, unit: &h.SlaveId, transport: t}
 	default:
-		h := goburrow.NewRTUClientHandler("")
-		return &link{Packager: h, unit: &h.SlaveId, transport: t}
+		p := new(rtuPackager)
+		return &link{Packager: p, unit: &p.unit, transport: t}
 	}
 }
 

@@ -38,7 +38,7 @@ type Timing struct {
 }
 
 // Transport moves one request and its reply, both complete frames of its
-// Framing. The reply has the shape the request asks for, or is an exception to
+// Framing. It does not keep the request. The reply has the shape the request asks for, or is an exception to
 // it, and belongs to the caller; for a Broadcast it is nil, but with TCP, where
 // unit 0 is the device itself. Errors are *Error with fault Medium, Silent or
 // Frame. A Transport has one user at a time.

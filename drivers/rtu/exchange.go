@@ -99,7 +99,9 @@ func (t *Transport) send(adu []byte, timing modbus.Timing) (sent time.Time, ahea
 // awaitEcho reads back what has been sent.
 func (t *Transport) awaitEcho(adu []byte, sent time.Time) (ahead int, err error) {
 	unit := modbus.UnitID(adu[0])
-	t.sleepUntil(sent.Add(-slack))
+	if err := t.pause(sent); err != nil {
+		return 0, medium(unit, err)
+	}
 	n := 0
 	for deadline := sent.Add(t.maxHole(0)); n < len(adu); {
 		wait := time.Until(deadline)

@@ -256,6 +256,27 @@ func TestVirtualPort(t *testing.T) {
 	}
 }
 
+// Frames are built in memory that is used again; replies stay as they were.
+func TestRepliesBelongToTheCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, _, client := newWire(rtu.Config{})
+		var replies [][]byte
+		for unit := byte(1); unit <= 40; unit++ {
+			data, err := client.Do(readHolding(modbus.UnitID(unit), 0, 100), timing)
+			if err != nil {
+				t.Fatal(err)
+			}
+			replies = append(replies, data)
+		}
+		for i, data := range replies {
+			if len(data) != 200 || !right(data, byte(i+1), 0) {
+				t.Errorf("the reply of unit %d became % x", i+1, data)
+			}
+			_ = append(data, 0xEE, 0xEE, 0xEE, 0xEE) // the next reply must not notice
+		}
+	})
+}
+
 func TestUnplug(t *testing.T) {
 	tests := []struct {
 		name string

@@ -1,15 +1,10 @@
 package rtu
 
 import (
-	"bytes"
 	"time"
 
 	"sluice/drivers/modbus"
 )
-
-// slack is how early a sleep through the known part of a frame ends: a timer may
-// fire 1 ms late, the read timeout of a port less than 0.1 ms.
-const slack = time.Millisecond
 
 // window bounds the wait for a reply to one request.
 type window struct {
@@ -49,11 +44,23 @@ func (t *Transport) receive(r *reception, w window) ([]byte, error) {
 	}
 	t.creditFIFO(r, len(frame))
 	t.took = max(0, r.first.Sub(w.sent)-t.line.Chars(r.lump))
-	return bytes.Clone(frame), nil
+	return t.clone(frame), nil
 }
 
-// search reads until the reply is there. It wakes for the first byte, once or
-// twice on the way, and at the end, but not for every byte.
+// clone is bytes.Clone at a fraction of the allocations: many replies share one,
+// which is there until the last of them is dropped.
+func (t *Transport) clone(frame []byte) []byte {
+	if len(t.spare) < len(frame) {
+		t.spare = make([]byte, 16*maxFrame)
+	}
+	reply := t.spare[:len(frame):len(frame)]
+	t.spare = t.spare[len(frame):]
+	copy(reply, frame)
+	return reply
+}
+
+// search reads until the reply is there. It wakes for the first byte and when the
+// last one can be there; more only if the reply has holes.
 func (t *Transport) search(r *reception, w window) (frame []byte, err error) {
 	for stopped := false; ; {
 		frame, missing := r.scan(stopped)
@@ -62,7 +69,9 @@ func (t *Transport) search(r *reception, w window) (frame []byte, err error) {
 		}
 		begun, until, last := len(r.buf) > 0, w.first, w.first
 		if begun {
-			t.sleepUntil(t.quiet.Add(t.line.Chars(missing) - slack))
+			if err := t.pause(t.completeAt(r, missing)); err != nil {
+				return nil, medium(w.unit, err)
+			}
 			until, last = t.quiet.Add(t.maxHole(missing)), w.end
 		}
 		if !time.Now().Before(last) || r.broken && !begun {
@@ -86,6 +95,26 @@ func (t *Transport) search(r *reception, w window) (frame []byte, err error) {
 	}
 }
 
+// endOf is when a reply of that size ends if it is at the start of what was
+// received and has no hole.
+func (t *Transport) endOf(r *reception, size int) time.Time {
+	return r.first.Add(t.line.Chars(size - r.lump))
+}
+
+// completeAt is when a Read can bring the bytes that are missing, or some of them
+// when their number is only the least.
+func (t *Transport) completeAt(r *reception, missing int) time.Time {
+	size := len(r.buf) + missing
+	switch {
+	case r.lump == 0: // the start was in the middle of what a Read brought
+		return t.quiet.Add(t.line.Chars(missing / 2))
+	case r.lump >= fifo && (size-r.lump)%r.lump > 0:
+		return t.endOf(r, size+fifoHolds)
+	default:
+		return t.endOf(r, size)
+	}
+}
+
 // creditFIFO moves quiet back when the end of a reply sat in the receiver. UARTs
 // hand over a part-filled FIFO after four characters of silence: waiting t3.5
 // from there on wastes up to a tenth of the line. Bytes that came in lumps and
@@ -94,9 +123,9 @@ func (t *Transport) creditFIFO(r *reception, size int) {
 	if r.lump < fifo || len(r.buf) > size {
 		return
 	}
-	end := r.first.Add(t.line.Chars(size - r.lump))
+	end := t.endOf(r, size)
 	if late := t.quiet.Sub(end); late > 0 {
-		t.quiet = t.quiet.Add(-min(late, t.line.Chars(4)))
+		t.quiet = t.quiet.Add(-min(late, t.line.Chars(fifoHolds)))
 	}
 }
 
@@ -112,11 +141,10 @@ func (t *Transport) read(p []byte, d time.Duration) (int, error) {
 	return n, err
 }
 
-// sleepUntil waits for what cannot be complete sooner. Less than two
-// milliseconds are not worth a timer.
-func (t *Transport) sleepUntil(at time.Time) {
-	if d := time.Until(at); t.paced && d >= 2*slack {
-		t.sleep.Reset(d)
-		<-t.sleep.C
+// pause waits for what cannot be complete sooner.
+func (t *Transport) pause(until time.Time) error {
+	if d := time.Until(until); t.pauser != nil && d > 0 {
+		return t.pauser.Pause(d)
 	}
+	return nil
 }

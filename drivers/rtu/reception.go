@@ -13,8 +13,12 @@ import (
 const noise = minFrame - 1
 
 // fifo is how many bytes a first Read must bring to tell that a receiver hands
-// them over in lumps.
-const fifo = 4
+// them over in lumps, fifoHolds for how many characters of silence it then keeps
+// fewer back.
+const (
+	fifo      = 4
+	fifoHolds = 4
+)
 
 var errDamaged = errors.New("the reply arrived damaged")
 

@@ -20,6 +20,12 @@ type Port interface {
 	Close() error
 }
 
+// pauser is a Port that can wait whatever arrives, as exactly as Read does. From
+// others, and where characters take no time, frames are read as they come.
+type pauser interface {
+	Pause(time.Duration) error
+}
+
 // Config describes the bus behind a port.
 type Config struct {
 	Line modbus.Line
@@ -51,6 +57,7 @@ const (
 // apart.
 type Transport struct {
 	port   Port
+	pauser pauser // nil: see there
 	line   modbus.Line
 	echo   bool
 	paced  bool // characters take their time
@@ -58,10 +65,10 @@ type Transport struct {
 	lead   time.Duration
 	doubts *modbus.Doubts
 
-	quiet time.Time // when the line fell silent, or will when our request is out
-	sleep *time.Timer
+	quiet time.Time     // when the line fell silent, or will when our request is out
 	took  time.Duration // from the last request to its reply
 	buf   [512]byte     // twice the longest frame
+	spare []byte        // for replies to come
 	count counters
 }
 
@@ -74,8 +81,9 @@ func New(p Port, cfg Config) *Transport {
 	if t.doubts == nil {
 		t.doubts = new(modbus.Doubts)
 	}
-	t.sleep = time.NewTimer(0)
-	t.sleep.Stop()
+	if t.paced {
+		t.pauser, _ = p.(pauser)
+	}
 	return t
 }
 

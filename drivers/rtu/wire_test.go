@@ -47,6 +47,7 @@ type request struct {
 }
 
 func (w *wire) SetReadTimeout(d time.Duration) error { w.timeout = d; return nil }
+func (w *wire) Pause(d time.Duration) error          { time.Sleep(d); return nil }
 func (w *wire) Close() error                         { w.gone = time.Now(); return nil }
 
 func (w *wire) unplugged() bool { return !w.gone.IsZero() && !time.Now().Before(w.gone) }

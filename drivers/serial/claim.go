@@ -1,11 +1,9 @@
 package serial
 
 import (
-	"errors"
 	"os"
 	"strconv"
 
-	lib "go.bug.st/serial"
 	"golang.org/x/sys/unix"
 )
 
@@ -38,24 +36,6 @@ func isPseudoTerminal(fd int) bool {
 	}
 	major := unix.Major(uint64(st.Rdev))
 	return major >= 136 && major <= 143
-}
-
-var errDescriptors = errors.New("the process has too many files open: a port is read with select(2), " +
-	"which ends at descriptor 1023; open the ports before the network")
-
-// watchable reports whether the library can wait for the port. It panics in Read
-// when one of its descriptors, which it does not show, is 1024 or above.
-func watchable(port lib.Port) (err error) {
-	defer func() {
-		if recover() != nil {
-			err = errDescriptors
-		}
-	}()
-	if err := port.SetReadTimeout(0); err != nil {
-		return err
-	}
-	port.Read(nil) // takes nothing; an error says no more than that there is input
-	return port.SetReadTimeout(lib.NoTimeout)
 }
 
 // closeOnExec keeps children from inheriting the library's descriptor, found as

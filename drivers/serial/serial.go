@@ -1,7 +1,7 @@
 // Package serial opens serial ports for the buses: raw, exclusive, with a read
-// timeout precise enough to be the clock of a Modbus line. It wraps
-// go.bug.st/serial and closes the gaps that matter to a daemon. It knows nothing
-// of frames.
+// timeout precise enough to be the clock of a Modbus line. go.bug.st/serial opens
+// and configures them; the package closes the gaps that matter to a daemon, and
+// reads and writes by itself. It knows nothing of frames.
 package serial
 
 import (
@@ -27,15 +27,17 @@ type Config struct {
 	LowLatency bool   // have characters handed over at once, where the driver can
 }
 
-// Port is an open serial port. Close may be called at any time; Read and
+// Port is an open serial port. Close may be called at any time; Read, Pause and
 // SetReadTimeout belong to one goroutine.
 type Port struct {
 	path    string
 	label   string // of errors: the name of the port, and its path where that is another
 	port    lib.Port
+	reader  *reader
 	virtual bool
 	notes   []string
 	mode    *unix.Termios // as this program set it
+	now     unix.Termios  // as it is when a Write begins
 	counts  kernelCounts  // at the start
 	rts     *rts          // nil: nobody switches, or the driver does
 
@@ -78,6 +80,9 @@ func (p *Port) open(root string, cfg Config) error {
 	if p.port, err = openLibrary(p.path, mode, p.side); err != nil {
 		unix.Close(p.side)
 		return err
+	}
+	if p.reader, err = newReader(p.side); err != nil {
+		return errors.Join(err, p.port.Close(), unix.Close(p.side))
 	}
 	if err := p.tune(root, cfg); err != nil {
 		return errors.Join(err, p.Close())
@@ -128,7 +133,7 @@ func openLibrary(path string, mode *lib.Mode, side int) (lib.Port, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(watchable(port), closeOnExec(side)); err != nil {
+	if err := closeOnExec(side); err != nil {
 		port.Close()
 		return nil, err
 	}
@@ -173,27 +178,21 @@ func (p *Port) SetReadTimeout(d time.Duration) error {
 	if d < 0 {
 		return fmt.Errorf("%s: read timeout %v is negative", p.label, d)
 	}
-	return p.port.SetReadTimeout(d)
+	p.reader.timeout = d
+	return nil
 }
 
 // Read waits until at least one byte has been received and returns what is
 // there. It returns (0, nil) when the read timeout passes, about 0.1 ms late. An
 // error means that the port has been closed or its adapter is gone.
 func (p *Port) Read(b []byte) (int, error) {
-	n, err := p.port.Read(b)
-	if err == nil {
-		return n, nil
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.side < 0 {
-		return n, p.closed()
-	}
-	if e, ok := errors.AsType[*lib.PortError](err); ok && e.Code() == lib.PortClosed {
-		err = unix.EIO // how the library reports a port that the kernel hung up
-	}
+	n, err := p.reader.read(b)
 	return n, p.explain(err)
 }
+
+// Pause waits for d, about 0.1 ms longer, and is not woken by what is received
+// meanwhile; Read returns that afterwards. Errors are those of Read.
+func (p *Port) Pause(d time.Duration) error { return p.explain(p.reader.pause(d)) }
 
 // Write hands b to the driver and returns before it is on the wire; only where
 // this program switches RTS it returns once b is out. It never blocks: an adapter
@@ -206,18 +205,18 @@ func (p *Port) Write(b []byte) (int, error) {
 	if p.side < 0 {
 		return 0, p.closed()
 	}
-	if now, err := unix.IoctlGetTermios(p.side, unix.TCGETS); err == nil && *now != *p.mode {
+	if settingsNow(p.side, &p.now) == nil && p.now != *p.mode {
 		return 0, p.explain(errSettings)
 	}
-	send := func(b []byte) (int, error) { return write(p.side, b) }
+	n, err := p.send(b)
+	return n, p.explain(err)
+}
+
+func (p *Port) send(b []byte) (int, error) {
 	if p.rts != nil {
-		send = p.rts.Write
+		return p.rts.Write(b)
 	}
-	n, err := send(b)
-	if err != nil {
-		return n, p.explain(err)
-	}
-	return n, nil
+	return write(p.side, b)
 }
 
 // errSettings is not told with what: stty -F PORT shows that.
@@ -227,7 +226,7 @@ var errSettings = errors.New("another program has changed the settings of the po
 // goes to whatever file has got the descriptor's number since.
 func write(side int, b []byte) (int, error) {
 	for {
-		n, err := unix.Write(side, b)
+		n, err := writeNow(side, b)
 		switch {
 		case err == unix.EINTR:
 		case err != nil:
@@ -248,12 +247,22 @@ func (p *Port) Close() error {
 	if p.side < 0 {
 		return nil
 	}
+	err := p.reader.close()
 	p.port.ResetOutputBuffer() // fails when the adapter is gone, with nothing left to drop
 	side := p.side
 	p.side = -1
-	return errors.Join(p.port.Close(), unix.Close(side))
+	return errors.Join(err, p.port.Close(), unix.Close(side))
 }
 
 func (p *Port) closed() error { return fmt.Errorf("%s: %w", p.label, os.ErrClosed) }
 
-func (p *Port) explain(err error) error { return explain("/", p.label, p.path, err) }
+func (p *Port) explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrClosed):
+		return p.closed()
+	default:
+		return explain("/", p.label, p.path, err)
+	}
+}

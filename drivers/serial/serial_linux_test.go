@@ -281,9 +281,9 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 	}
 }
 
-// The library waits with select(2), which ends at descriptor 1023.
+// The library would wait with select(2), which ends at descriptor 1023.
 func TestManyOpenFiles(t *testing.T) {
-	_, path := pty(t)
+	master, path := pty(t)
 	for {
 		f, err := os.Open(os.DevNull)
 		if err != nil {
@@ -294,9 +294,48 @@ func TestManyOpenFiles(t *testing.T) {
 			break
 		}
 	}
-	_, err := serial.Open(serial.Config{Port: path, Line: line})
-	if err == nil || !strings.Contains(err.Error(), "too many files open") {
-		t.Errorf("opened above descriptor 1023: %v", err)
+	p := open(t, path, line)
+	if _, err := master.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := p.Read(make([]byte, 8)); n != 1 || err != nil {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+}
+
+func TestPause(t *testing.T) {
+	master, path := pty(t)
+	p := open(t, path, line)
+	if err := p.SetReadTimeout(time.Second); err != nil {
+		t.Fatal(err)
+	}
+	for _, sent := range []string{"before", "and after"} {
+		if _, err := master.WriteString(sent); err != nil {
+			t.Fatal(err)
+		}
+		const d = 20 * time.Millisecond
+		start := time.Now()
+		err := p.Pause(d)
+		if took := time.Since(start); err != nil || took < d || took > d+time.Second {
+			t.Errorf("paused for %v, %v, want %v", took, err, d)
+		}
+		b := make([]byte, 16)
+		if n, err := p.Read(b); string(b[:n]) != sent || err != nil {
+			t.Errorf("read %q, %v, want %q", b[:n], err, sent)
+		}
+	}
+}
+
+func TestCloseEndsAPause(t *testing.T) {
+	_, path := pty(t)
+	p := open(t, path, line)
+	failed := make(chan error)
+	go func() { failed <- p.Pause(time.Hour) }()
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-failed; !errors.Is(err, os.ErrClosed) {
+		t.Errorf("Pause: %v", err)
 	}
 }
 

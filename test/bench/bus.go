@@ -50,22 +50,24 @@ func bus(ctx context.Context, o options) ([]row, error) {
 	if o.short {
 		rounds = 1
 	}
-	var rows []row
-	for _, on := range busConditions(o) {
-		samples := map[string][]figures{} // of each stack
-		for range rounds {
-			for _, stack := range c.stacks {
-				s, err := c.measure(ctx, on, stack)
-				if err != nil {
-					return nil, err
-				}
-				samples[stack] = append(samples[stack], busFigures(on, stack, s))
+	all := busConditions(o)
+	samples := make([][]figures, len(all)*len(c.stacks))
+	for range rounds { // outermost, so that a busy minute of the machine spoils one
+		for i := range samples {
+			on, stack := all[i/len(c.stacks)], c.stacks[i%len(c.stacks)]
+			s, err := c.measure(ctx, on, stack)
+			if err != nil {
+				return nil, err
 			}
+			samples[i] = append(samples[i], busFigures(on, stack, s))
 		}
-		for _, stack := range c.stacks {
-			rows = append(rows, row{"bus", stack, on.name, join(samples[stack])})
-		}
-		compare(rows[len(rows)-len(c.stacks):])
+	}
+	var rows []row
+	for i, s := range samples {
+		rows = append(rows, row{"bus", c.stacks[i%len(c.stacks)], all[i/len(c.stacks)].name, join(s)})
+	}
+	for same := range slices.Chunk(rows, len(c.stacks)) {
+		compare(same)
 	}
 	return rows, nil
 }
