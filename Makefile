@@ -70,14 +70,30 @@ bench-latency: ## how long a value takes from the wire to a subscriber
 	$(say) 'from the wire to a subscriber'
 	@$(GO) run ./test/bench latency
 
-# The other side of the tests, none of it ours. The distribution would start its
-# own mosquitto; policy-rc.d forbids that while we install, and the service that
-# came with us is not left enabled.
+.PHONY: bench-bus
+bench-bus: libmodbus ## how much of a line is put to use, and the price, beside other Modbus clients (7 min)
+	$(say) 'exchanges on one line'
+	@$(GO) run ./test/bench bus
+
+.PHONY: bench-faults
+bench-faults: libmodbus ## wrong values taken for an answer on a bad line, beside other Modbus clients (6 min)
+	$(say) 'exchanges on a bad line'
+	@$(GO) run ./test/bench faults
+
+.PHONY: libmodbus
+libmodbus: ## installs what only these two benchmarks need, when it is missing
+	$(say) 'libmodbus'
+	@$(begin-needs) \
+	need gcc command -v gcc; \
+	need libc6-dev test -e /usr/include/stdlib.h; \
+	need libmodbus-dev test -e /usr/include/modbus/modbus.h; \
+	$(install-needs)
+
+# The other side of the tests, none of it ours.
 .PHONY: peers
 peers: ## installs what the tests talk to, when it is missing (Debian packages)
 	$(say) 'a C compiler for the race detector, mosquitto, Modbus tools, QEMU'
-	@set -eu; missing=''; \
-	need() { package=$$1; shift; "$$@" >/dev/null 2>&1 || missing="$$missing $$package"; }; \
+	@$(begin-needs) \
 	need gcc command -v gcc; \
 	need libc6-dev test -e /usr/include/stdlib.h; \
 	need mosquitto command -v mosquitto; \
@@ -86,12 +102,23 @@ peers: ## installs what the tests talk to, when it is missing (Debian packages)
 	need mbpoll command -v mbpoll; \
 	need python3-pymodbus /usr/bin/python3 -c 'import pymodbus'; \
 	need qemu-user-static command -v qemu-arm-static; \
-	[ -n "$$missing" ] || exit 0; \
+	$(install-needs)
+
+# Between these two a recipe names packages, each with how to tell that it is
+# there. The distribution would start its own mosquitto; policy-rc.d forbids that
+# while we install, and the service that came with us is not left enabled.
+define begin-needs
+set -eu; missing=''; \
+	need() { package=$$1; shift; "$$@" >/dev/null 2>&1 || missing="$$missing $$package"; };
+endef
+
+define install-needs
+[ -n "$$missing" ] || exit 0; \
 	command -v apt-get >/dev/null || { \
 		echo "missing:$$missing. There is no apt-get here: install them under the names your system gives them." >&2; exit 1; }; \
 	sudo=''; [ "$$(id -u)" = 0 ] || sudo=sudo; \
 	command -v $${sudo:-sh} >/dev/null || { \
-		echo "missing:$$missing. Run make peers as root, or install sudo." >&2; exit 1; }; \
+		echo "missing:$$missing. Run make $@ as root, or install sudo." >&2; exit 1; }; \
 	echo "installing$$missing"; \
 	policy=/usr/sbin/policy-rc.d; \
 	if [ ! -e $$policy ]; then \
@@ -102,6 +129,7 @@ peers: ## installs what the tests talk to, when it is missing (Debian packages)
 	$$apt update || true; \
 	$$apt install -y --no-install-recommends $$missing >/dev/null; \
 	case "$$missing " in *' mosquitto '*) $$sudo systemctl disable mosquitto >/dev/null 2>&1 || true;; esac
+endef
 
 .PHONY: help
 help: ## this list

@@ -81,7 +81,7 @@ func (m *meter) measure(now time.Time) {
 		m.rate *= rateDecay
 	}
 	m.rate = max(m.rate, rate)
-	m.window = min(max(int(2*m.rate*m.rttMin.Seconds()), minWindow), maxWindow)
+	m.window = int(min(max(2*m.rate*m.rttMin.Seconds(), minWindow), maxWindow))
 	m.restart(now)
 }
 

@@ -34,13 +34,14 @@ func (r Rule) picks(name string) bool {
 	return true
 }
 
-// route returns the topic that name has upstream; false means that it stays
-// here. Topics that begin with $ belong to the broker they are on.
-func (b *Bridge) route(name string) (string, bool) {
+// Route returns the topic that name has upstream by the first rule that picks it;
+// false means that it stays here. Topics that begin with $ belong to the broker
+// they are on.
+func Route(rules []Rule, name string) (string, bool) {
 	if strings.HasPrefix(name, "$") {
 		return "", false
 	}
-	for _, r := range b.cfg.Send {
+	for _, r := range rules {
 		switch {
 		case !r.picks(name):
 		case r.Drop:
@@ -60,7 +61,7 @@ func (b *Bridge) route(name string) (string, bool) {
 // picks m. An error means that the lane did not take m, which must then not be
 // acknowledged.
 func (b *Bridge) Offer(m topic.Message) (wait func(context.Context) error, err error) {
-	name, ok := b.route(m.Topic)
+	name, ok := Route(b.cfg.Send, m.Topic)
 	if !ok {
 		return nil, nil
 	}

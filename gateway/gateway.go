@@ -9,15 +9,13 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"time"
 
 	"sluice/bridge"
 	"sluice/bridge/queue"
 	"sluice/broker"
 	"sluice/drivers/bus"
 	"sluice/drivers/modbus"
-	"sluice/drivers/rtu"
-	"sluice/drivers/serial"
+	"sluice/drivers/tcp"
 	"sluice/gateway/config"
 	"sluice/gateway/poll"
 	"sluice/gateway/presence"
@@ -27,7 +25,7 @@ import (
 
 // Options are what a gateway needs besides its site file.
 type Options struct {
-	StateDir string // where the queues live; created if missing
+	StateDir string // where the queues live, and what was learned of devices; created if missing
 	Version  string // of the program, for the birth message
 	Log      *slog.Logger
 	Tap      broker.Tap // sees every message on the local broker first; nil for none
@@ -35,22 +33,23 @@ type Options struct {
 
 // Gateway is a whole site: buses, broker and bridges.
 type Gateway struct {
-	log     *slog.Logger
-	broker  *broker.Broker
-	publish *publish.Publisher
-	ids     []string // of the buses
-	buses   []*bus.Bus
-	pollers []*poll.Poller
-	bridges []*bridge.Bridge
-	lanes   []*queue.Lane
-	ready   chan struct{}
+	log       *slog.Logger
+	broker    *broker.Broker
+	publish   *publish.Publisher
+	ports     []*port // of the buses
+	buses     []*bus.Bus
+	listeners []*tcp.Listener // for buses that dial in
+	pollers   []*poll.Poller
+	bridges   []*bridge.Bridge
+	lanes     []*queue.Lane
+	ready     chan struct{}
 }
 
 // New builds a gateway and opens its queues; Run starts it. A gateway that is
 // not run must be closed.
 func New(cfg *config.Config, opt Options) (*Gateway, error) {
 	g := &Gateway{log: opt.Log, ready: make(chan struct{})}
-	messages := publish.Config{Topic: cfg.Publish.Topic, Site: cfg.Site, Gateway: cfg.Gateway, Payload: cfg.Publish.Payload, Retain: cfg.Publish.Retain}
+	messages := messagesOf(cfg)
 	var err error
 	g.broker, err = broker.New(broker.Config{Listen: cfg.Broker.Listen, Protected: protected(messages, cfg.Devices)}, opt.Log)
 	if err != nil {
@@ -61,7 +60,7 @@ func New(cfg *config.Config, opt Options) (*Gateway, error) {
 	}
 	g.publish = publish.New(messages, g.broker.Publish, opt.Log)
 	for _, b := range cfg.Buses {
-		g.addBus(b, cfg.Devices)
+		g.addBus(b, cfg.Devices, opt.StateDir)
 	}
 	me := presence.New(presence.Config{Group: cfg.Group, Gateway: cfg.Gateway, Version: opt.Version, Config: cfg.Digest})
 	for _, b := range cfg.Bridges {
@@ -85,33 +84,25 @@ func protected(messages publish.Config, devices []mapping.Device) []string {
 }
 
 // addBus builds a bus and its poller.
-func (g *Gateway) addBus(c config.Bus, devices []mapping.Device) {
-	doubts := new(rtu.Doubts)
-	b := bus.New(bus.Config{ID: c.ID, Line: c.Line, Open: func() (bus.Transport, error) { return openPort(c, doubts) }}, g.log)
-	var mine []mapping.Device
-	for _, d := range devices {
-		if d.Bus == c.ID {
-			mine = append(mine, d)
+func (g *Gateway) addBus(c config.Bus, devices []mapping.Device, stateDir string) {
+	port := &port{cfg: c, log: g.log}
+	if c.Listen != "" {
+		port.listener = tcp.NewListener(tcp.ListenConfig{Bus: c.ID, Address: c.Listen, Allow: c.Allow}, g.log)
+		g.listeners = append(g.listeners, port.listener)
+	}
+	b := bus.New(bus.Config{ID: c.ID, Line: c.Line, Peer: c.Dial + c.Listen, Open: port.open}, g.log)
+	exchange := func(p bus.Priority) poll.Exchange {
+		return func(ctx context.Context, req modbus.Request, t modbus.Timing) (poll.Response, error) {
+			r, err := b.Do(ctx, p, req, t)
+			return poll.Response(r), err
 		}
 	}
-	exchange := func(ctx context.Context, req modbus.Request, t modbus.Timing) ([]byte, time.Time, error) {
-		r, err := b.Do(ctx, bus.Poll, req, t)
-		return r.Data, r.At, err
-	}
-	g.ids = append(g.ids, c.ID)
+	g.ports = append(g.ports, port)
 	g.buses = append(g.buses, b)
 	g.pollers = append(g.pollers, poll.New(poll.Config{
-		Bus: c.ID, Line: c.Line, Gap: c.Gap, Devices: mine, Exchange: exchange, Emit: g.publish.Emit,
+		Bus: c.ID, Line: planned(c), Gap: c.Gap, Devices: onBus(devices, c.ID), Emit: g.publish.Emit, Back: b.Back(),
+		Exchange: exchange(bus.Poll), Command: exchange(bus.Command), Memory: filepath.Join(stateDir, "devices", c.ID+".json"),
 	}, g.log))
-}
-
-// openPort opens the port of a bus. Doubts about late replies outlive the port.
-func openPort(c config.Bus, doubts *rtu.Doubts) (bus.Transport, error) {
-	port, err := serial.Open(serial.Config{Path: c.Port, Line: c.Line})
-	if err != nil {
-		return nil, err
-	}
-	return rtu.New(port, rtu.Config{Line: c.Line, Echo: c.Echo, Virtual: port.Virtual(), Doubts: doubts}), nil
 }
 
 // addBridge opens a bridge's queue and taps the broker for it.
@@ -144,7 +135,7 @@ func (g *Gateway) Ready() <-chan struct{} { return g.ready }
 // ends, what was read is published and stored, upstream hears a farewell. It
 // closes the gateway.
 func (g *Gateway) Run(ctx context.Context) error {
-	stages := []stage{{g.broker}, tasks(g.bridges), {g.publish}, tasks(g.buses), tasks(g.pollers)}
+	stages := []stage{{g.broker}, tasks(g.bridges), {g.publish}, tasks(g.listeners), tasks(g.buses), tasks(g.pollers)}
 	err := runStages(ctx, g.log, func() { close(g.ready) }, stages...)
 	return errors.Join(err, g.Close())
 }

@@ -16,9 +16,10 @@ type Status struct {
 	Bridges []BridgeStatus
 }
 
-// BusStatus is a snapshot of a bus and its poller.
+// BusStatus is a snapshot of a bus, its port and its poller.
 type BusStatus struct {
 	ID   string
+	Port PortStatus
 	Bus  bus.Stats
 	Poll poll.Stats
 }
@@ -33,7 +34,7 @@ type BridgeStatus struct {
 func (g *Gateway) Status() Status {
 	s := Status{Broker: g.broker.Stats()}
 	for i, b := range g.buses {
-		s.Buses = append(s.Buses, BusStatus{g.ids[i], b.Stats(), g.pollers[i].Stats()})
+		s.Buses = append(s.Buses, BusStatus{g.ports[i].cfg.ID, g.ports[i].status(), b.Stats(), g.pollers[i].Stats()})
 	}
 	for _, b := range g.bridges {
 		s.Bridges = append(s.Bridges, BridgeStatus{b.String(), b.Stats()})

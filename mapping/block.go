@@ -1,30 +1,12 @@
 package mapping
 
 import (
-	"cmp"
 	"errors"
-	"slices"
 	"time"
 
 	"sluice/drivers/modbus"
 	"sluice/mapping/point"
 )
-
-// Limits of one read (Modbus Application Protocol V1.1b3, 6.1 to 6.4).
-const (
-	maxRegisters = 125
-	maxBits      = 2000
-)
-
-// assumedLatency is what a device is taken to need between request and reply
-// until it has been measured.
-const assumedLatency = 20 * time.Millisecond
-
-// Group is the points of a device that are polled together.
-type Group struct {
-	Every  time.Duration
-	Blocks []Block
-}
 
 // Block is one request that covers neighbouring points.
 type Block struct {
@@ -39,94 +21,13 @@ type placed struct {
 	offset int
 }
 
-// Points returns the ids of the block's points in the order of their addresses.
-func (b *Block) Points() []string {
-	ids := make([]string, len(b.points))
+// Points returns the block's points in the order of their addresses.
+func (b *Block) Points() []*Point {
+	points := make([]*Point, len(b.points))
 	for i, p := range b.points {
-		ids[i] = p.ID
+		points[i] = p.Point
 	}
-	return ids
-}
-
-// Groups plans the reads of a device on a line: one group for each interval,
-// the shortest first, its blocks chosen so that a poll takes the least bus time.
-func (d *Device) Groups(line modbus.Line) []Group {
-	intervals := map[time.Duration][]*Point{}
-	for i := range d.Points {
-		p := &d.Points[i]
-		intervals[p.Interval] = append(intervals[p.Interval], p)
-	}
-	groups := make([]Group, 0, len(intervals))
-	for every, points := range intervals {
-		groups = append(groups, Group{every, blocks(d.Unit, points, line)})
-	}
-	slices.SortFunc(groups, func(a, b Group) int { return cmp.Compare(a.Every, b.Every) })
-	return groups
-}
-
-// blocks splits points into requests, table by table.
-func blocks(unit modbus.UnitID, points []*Point, line modbus.Line) []Block {
-	slices.SortStableFunc(points, func(a, b *Point) int {
-		return cmp.Or(cmp.Compare(a.Register.Table, b.Register.Table), cmp.Compare(a.Register.Address, b.Register.Address))
-	})
-	var out []Block
-	for len(points) > 0 {
-		table := points[0].Register.Table
-		n := slices.IndexFunc(points, func(p *Point) bool { return p.Register.Table != table })
-		if n < 0 {
-			n = len(points)
-		}
-		for _, part := range cheapest(points[:n], costOf(table, line)) {
-			out = append(out, newBlock(unit, part))
-		}
-		points = points[n:]
-	}
-	return out
-}
-
-// cost is the bus time of one read: fixed for the request, its silences, the
-// device's latency and the frame of the reply, and each register or bit on top.
-type cost struct {
-	fixed, each time.Duration
-	most        int // registers or bits in one read
-}
-
-func costOf(table Table, line modbus.Line) cost {
-	const frames = 8 + 5 // characters of a request and of a reply without data
-	c := cost{fixed: line.Chars(frames) + 2*line.Silence() + assumedLatency, each: line.Chars(2), most: maxRegisters}
-	if table.Bits() {
-		c.each, c.most = line.Chars(1)/8, maxBits
-	}
-	return c
-}
-
-// cheapest partitions points, sorted by address in one table, so that reading
-// every part takes the least time: the shortest path over the places where a
-// part may end. Reading a hole is cheaper than a further request as long as its
-// registers take less time than the request's fixed part.
-func cheapest(points []*Point, c cost) [][]*Point {
-	best := make([]time.Duration, len(points)+1) // best[j]: reading the first j points
-	from := make([]int, len(points)+1)           // where the last part of that begins
-	for j := 1; j <= len(points); j++ {
-		best[j] = -1
-		end := 0
-		for i := j - 1; i >= 0; i-- {
-			end = max(end, int(points[i].Register.Address)+points[i].span())
-			span := end - int(points[i].Register.Address)
-			if span > c.most && i < j-1 {
-				break
-			}
-			if t := best[i] + c.fixed + time.Duration(span)*c.each; best[j] < 0 || t < best[j] {
-				best[j], from[j] = t, i
-			}
-		}
-	}
-	var parts [][]*Point
-	for j := len(points); j > 0; j = from[j] {
-		parts = append(parts, points[from[j]:j])
-	}
-	slices.Reverse(parts)
-	return parts
+	return points
 }
 
 func newBlock(unit modbus.UnitID, points []*Point) Block {
@@ -141,9 +42,9 @@ func newBlock(unit modbus.UnitID, points []*Point) Block {
 	return b
 }
 
-// Split cuts a block that a device refuses as a whole into two: at its widest
-// hole, whose registers may not exist, else in the middle. ok is false for a
-// single point.
+// Split cuts a block that a device refuses as a whole into two, for whoever reads
+// it once and need not know why: at its widest hole, whose registers may not
+// exist, else in the middle. ok is false for a single point.
 func (b *Block) Split() (parts [2]Block, ok bool) {
 	if len(b.points) < 2 {
 		return parts, false
@@ -203,9 +104,14 @@ func (b *Block) Raw(data []byte) [][]byte {
 // AppendBad appends a bad reading with the reason for every point of the block.
 func (b *Block) AppendBad(dst []point.Reading, device, reason string, at time.Time) []point.Reading {
 	for _, p := range b.points {
-		dst = append(dst, point.Reading{Device: device, Point: p.ID, Unit: p.Unit, Quality: point.Bad, Reason: reason, Time: at})
+		dst = append(dst, p.Bad(device, reason, at))
 	}
 	return dst
+}
+
+// Bad returns a reading of the point that has no value, with the reason.
+func (p *Point) Bad(device, reason string, at time.Time) point.Reading {
+	return point.Reading{Device: device, Point: p.ID, Unit: p.Unit, Quality: point.Bad, Reason: reason, Time: at}
 }
 
 // decode reads the point from the reply to its block.

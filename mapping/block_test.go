@@ -28,13 +28,16 @@ func pointAt(id string, table mapping.Table, address uint16, typ layout.Type) ma
 	return p
 }
 
+// plan plans all points of a device.
+func plan(d *mapping.Device, t mapping.Terms) []mapping.Block {
+	return d.Plan(d.All(), t)
+}
+
 // requests writes the plan of a device as "function address+count" per block.
 func requests(d *mapping.Device, line modbus.Line) string {
 	var out []string
-	for _, g := range d.Groups(line) {
-		for _, b := range g.Blocks {
-			out = append(out, fmt.Sprintf("%s %d+%d", b.Request.Function, b.Request.Address, b.Request.Count))
-		}
+	for _, b := range plan(d, mapping.Terms{Line: line}) {
+		out = append(out, fmt.Sprintf("%s %d+%d", b.Request.Function, b.Request.Address, b.Request.Count))
 	}
 	return strings.Join(out, ", ")
 }
@@ -77,7 +80,7 @@ func TestBlocksAreCheapest(t *testing.T) {
 		}
 		d := &mapping.Device{Unit: 1, Points: points}
 		got := time.Duration(0)
-		for _, b := range d.Groups(slow)[0].Blocks {
+		for _, b := range plan(d, mapping.Terms{Line: slow}) {
 			got += readTime(int(b.Request.Count))
 		}
 		if best := cheapestByTrying(points); got != best {
@@ -119,7 +122,7 @@ func TestSplit(t *testing.T) {
 		for _, a := range addresses {
 			d.Points = append(d.Points, pointAt(fmt.Sprint(a), mapping.Holding, a, layout.Uint16))
 		}
-		return &d.Groups(slow)[0].Blocks[0]
+		return &plan(d, mapping.Terms{Line: slow})[0]
 	}
 	for _, tt := range []struct {
 		block *mapping.Block
@@ -150,7 +153,7 @@ func TestReadings(t *testing.T) {
 	temperature := pointAt("temperature", mapping.Input, 1, layout.Int16)
 	temperature.Layout, temperature.Unit = scaled, "°C"
 	d := &mapping.Device{ID: "room", Unit: 1, Points: []mapping.Point{temperature, pointAt("flow", mapping.Input, 2, layout.Float32)}}
-	b := &d.Groups(slow)[0].Blocks[0]
+	b := &plan(d, mapping.Terms{Line: slow})[0]
 	at := time.Unix(1700000000, 0)
 
 	got := b.AppendReadings(nil, d.ID, []byte{0x00, 0xEA, 0x7F, 0xC0, 0x00, 0x00}, at)
@@ -189,7 +192,7 @@ func compare(t *testing.T, got, want []point.Reading) {
 
 func TestReadingsOfCoils(t *testing.T) {
 	d := &mapping.Device{ID: "plc", Unit: 1, Points: []mapping.Point{pointAt("a", mapping.Coil, 3, 0), pointAt("b", mapping.Coil, 12, 0)}}
-	b := &d.Groups(slow)[0].Blocks[0]
+	b := &plan(d, mapping.Terms{Line: slow})[0]
 	got := b.AppendReadings(nil, d.ID, []byte{0x00, 0x02}, time.Time{})
 	if got[0].Value != point.BoolValue(false) || got[1].Value != point.BoolValue(true) {
 		t.Errorf("coils 3 and 12 are %v and %v, want false and true", got[0].Value, got[1].Value)

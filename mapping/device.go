@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ const (
 	minTimeout  = 10 * time.Millisecond
 	maxTimeout  = 30 * time.Second
 	maxOffline  = 1000
+	maxAbsence  = time.Hour
 )
 
 // Settings are what `defaults` and each device may set for what lies below
@@ -24,14 +26,15 @@ type Settings struct {
 	Interval     time.Duration // between two polls of a point
 	Timeout      time.Duration // end of a request to the first byte of its reply
 	OfflineAfter int           // failed exchanges in a row until a device counts as offline
+	OfflineTime  time.Duration // and no answer for so long
 }
 
 // DefaultSettings hold where a site file says nothing. Meters have been seen to
 // exceed 300 ms under load, hence the timeout.
-var DefaultSettings = Settings{Interval: 5 * time.Second, Timeout: 500 * time.Millisecond, OfflineAfter: 3}
+var DefaultSettings = Settings{Interval: 5 * time.Second, Timeout: 500 * time.Millisecond, OfflineAfter: 3, OfflineTime: 3 * time.Second}
 
 // settingKeys are the keys that ReadSettings understands.
-var settingKeys = []string{"interval", "timeout", "offline_after"}
+var settingKeys = []string{"interval", "timeout", "offline_after", "offline_time"}
 
 // ReadSettings reads the settings in the mapping `defaults`.
 func ReadSettings(n Node) Settings {
@@ -43,6 +46,7 @@ func readSettings(m Map, outer Settings) Settings {
 		Interval:     m.Get("interval").Duration(minInterval, maxInterval, outer.Interval),
 		Timeout:      m.Get("timeout").Duration(minTimeout, maxTimeout, outer.Timeout),
 		OfflineAfter: m.Get("offline_after").Int(1, maxOffline, outer.OfflineAfter),
+		OfflineTime:  m.Get("offline_time").Duration(0, maxAbsence, outer.OfflineTime),
 	}
 }
 
@@ -66,8 +70,14 @@ func readForm(m Map, outer form) form {
 	}
 }
 
+// Bus is what the devices on a bus need to know of it.
+type Bus struct {
+	ID      string
+	AnyUnit bool // units 0 to 255, as on Modbus TCP; otherwise 1 to 247
+}
+
 // ReadDevices reads the list `devices`. The buses named must be among buses.
-func ReadDevices(n Node, outer Settings, buses []string) []Device {
+func ReadDevices(n Node, outer Settings, buses []Bus) []Device {
 	var devices []Device
 	first := map[string]bool{}
 	at := map[unitOnBus]string{}
@@ -93,8 +103,8 @@ type unitOnBus struct {
 	unit modbus.UnitID
 }
 
-func readDevice(n Node, outer Settings, buses []string) Device {
-	keys := append([]string{"id", "name", "bus", "unit", "points", "numbering", "word_order", "byte_order"}, settingKeys...)
+func readDevice(n Node, outer Settings, buses []Bus) Device {
+	keys := append([]string{"id", "name", "bus", "unit", "points", "numbering", "word_order", "byte_order", "poll", "on_connect"}, settingKeys...)
 	m := n.As("device").Map(keys...)
 	id := m.Need("id", "main-meter").ID()
 	m = m.Named(fmt.Sprintf("device %q", id))
@@ -102,32 +112,44 @@ func readDevice(n Node, outer Settings, buses []string) Device {
 	if d.Name == "" {
 		d.Name = id
 	}
-	if d.Bus != "" && !contains(buses, d.Bus) {
+	on := slices.IndexFunc(buses, func(b Bus) bool { return b.ID == d.Bus })
+	if d.Bus != "" && on < 0 {
 		m.Get("bus").Problem(knownBuses(d.Bus, buses), "there is no bus %q", d.Bus)
 		d.Bus = ""
 	}
-	d.Unit = modbus.UnitID(m.Need("unit", "1").Int(1, 247, 0))
+	first, last := 1, 247
+	if on >= 0 && buses[on].AnyUnit {
+		first, last = 0, 255
+	}
+	d.Unit = modbus.UnitID(m.Need("unit", "1").Int(first, last, 0))
 	s := readSettings(m, outer)
-	d.Timeout, d.OfflineAfter = s.Timeout, s.OfflineAfter
-	d.Points = readPoints(m, s.Interval, readForm(m, form{numberings[0], orders[0], orders[0]}))
+	d.Timeout, d.OfflineAfter, d.OfflineTime = s.Timeout, s.OfflineAfter, s.OfflineTime
+	d.Limits = readLimits(m.Get("poll"))
+	f := readForm(m, form{numberings[0], orders[0], orders[0]})
+	d.OnConnect = readWrites(m.Get("on_connect"), f.numbering)
+	d.Points = readPoints(m, s.Interval, f)
 	return d
 }
 
-func exampleBus(buses []string) string {
+func exampleBus(buses []Bus) string {
 	if len(buses) > 0 {
-		return buses[0]
+		return buses[0].ID
 	}
 	return "rs485"
 }
 
-func knownBuses(name string, buses []string) string {
-	if near := nearest(name, buses); near != "" {
+func knownBuses(name string, buses []Bus) string {
+	ids := make([]string, len(buses))
+	for i, b := range buses {
+		ids[i] = b.ID
+	}
+	if near := nearest(name, ids); near != "" {
 		return "did you mean \"" + near + "\"?"
 	}
-	if len(buses) == 0 {
+	if len(ids) == 0 {
 		return "add it under buses"
 	}
-	return "the buses are " + list(buses)
+	return "the buses are " + list(ids)
 }
 
 func readPoints(device Map, interval time.Duration, outer form) []Point {
@@ -150,11 +172,12 @@ func readPoints(device Map, interval time.Duration, outer form) []Point {
 }
 
 func readPoint(n Node, device string, interval time.Duration, outer form) Point {
-	m := n.Map("id", "register", "numbering", "type", "bit", "length", "word_order", "byte_order", "scale", "offset", "unit", "interval")
+	m := n.Map("id", "register", "numbering", "type", "bit", "length", "word_order", "byte_order", "scale", "offset", "unit", "interval", "priority")
 	p := Point{ID: m.Need("id", "voltage").ID()}
 	m = m.Named(fmt.Sprintf("%s: point %q", device, p.ID))
 	p.Unit = m.Get("unit").Text()
 	p.Interval = m.Get("interval").Duration(minInterval, maxInterval, interval)
+	p.Priority = m.Get("priority").Choice("normal", "high") == "high"
 	f := readForm(m, outer)
 	register := m.Need("register", "holding 40101")
 	ok := false

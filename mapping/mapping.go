@@ -6,6 +6,7 @@
 package mapping
 
 import (
+	"encoding/binary"
 	"time"
 
 	"sluice/drivers/modbus"
@@ -20,7 +21,28 @@ type Device struct {
 	Unit         modbus.UnitID
 	Timeout      time.Duration // end of a request to the first byte of its reply
 	OfflineAfter int           // failed exchanges in a row until the device counts as offline
+	OfflineTime  time.Duration // and no answer for so long
+	Limits       Limits
+	OnConnect    []Write // before the first poll, and after each absence
 	Points       []Point
+}
+
+// Write sets one coil or holding register.
+type Write struct {
+	Register Register
+	Value    uint16 // of a coil: 0 or 1
+}
+
+// Request returns the request for the write to a unit.
+func (w Write) Request(unit modbus.UnitID) modbus.Request {
+	r := modbus.Request{Unit: unit, Function: modbus.WriteSingleRegister, Address: w.Register.Address, Count: 1}
+	value := w.Value
+	if w.Register.Table == Coil {
+		r.Function = modbus.WriteSingleCoil
+		value *= 0xFF00
+	}
+	r.Data = binary.BigEndian.AppendUint16(nil, value)
+	return r
 }
 
 // Point is one named value of a device and where it lies.
@@ -30,6 +52,7 @@ type Point struct {
 	Layout   layout.Layout
 	Unit     string // e.g. "kWh"; empty for none
 	Interval time.Duration
+	Priority bool // keeps its interval when the line cannot carry everything
 }
 
 // span is how many registers, or bits of a bit table, the point covers.

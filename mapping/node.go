@@ -26,14 +26,25 @@ func NewFile(name string, text []byte) *File {
 var (
 	plainPassword = regexp.MustCompile(`(?i)(password["']?\s*:\s*)[^{\s][^,}]*`)
 	userInfo      = regexp.MustCompile(`[^\s/"'{,]+:[^\s/"'{,]*@`)
+	usbPort       = regexp.MustCompile(`^usb:[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}`)
 )
+
+// hideUserInfo leaves the name of a port as it is: usb:0403:6001@1-1.2 has no user.
+func hideUserInfo(s string) string {
+	return userInfo.ReplaceAllStringFunc(s, func(found string) string {
+		if usbPort.MatchString(found) {
+			return found
+		}
+		return "***@"
+	})
+}
 
 // Report adds a problem at a line and column, both from 1; line 0 means the
 // file as a whole.
 func (f *File) Report(line, column int, what, fix string) {
-	p := Problem{File: f.Name, Line: line, Column: column, What: userInfo.ReplaceAllString(what, "***@"), Fix: fix}
+	p := Problem{File: f.Name, Line: line, Column: column, What: hideUserInfo(what), Fix: fix}
 	if line > 0 && line <= len(f.lines) {
-		p.Source = userInfo.ReplaceAllString(plainPassword.ReplaceAllString(f.lines[line-1], "$1***"), "***@")
+		p.Source = hideUserInfo(plainPassword.ReplaceAllString(f.lines[line-1], "$1***"))
 	}
 	f.Problems = append(f.Problems, p)
 }

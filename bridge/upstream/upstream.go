@@ -85,15 +85,13 @@ func Dial(ctx context.Context, cfg Config) (*Session, error) {
 	return handshake(ctx, newWire(raw, conn, silence(cfg.KeepAlive)), cfg)
 }
 
-// endpoint parses an address and fills in the port.
+// endpoint parses an address and fills in the port. Errors leave the address
+// out: someone may have put a password into it.
 func endpoint(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
-	if err != nil {
-		return nil, fmt.Errorf("upstream address: %w", err)
-	}
 	ports := map[string]string{"mqtt": "1883", "mqtts": "8883"}
-	if ports[u.Scheme] == "" || u.Hostname() == "" || u.User != nil {
-		return nil, errors.New("upstream address: not of the form mqtt://host:1883 or mqtts://host:8883")
+	if err != nil || ports[u.Scheme] == "" || u.Hostname() == "" || u.User != nil {
+		return nil, errors.New("upstream address is not of the form mqtt://host:1883 or mqtts://host:8883")
 	}
 	if u.Port() == "" {
 		u.Host = net.JoinHostPort(u.Hostname(), ports[u.Scheme])

@@ -1,18 +1,22 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"sluice/drivers/bus"
 	"sluice/drivers/modbus"
-	"sluice/drivers/rtu"
-	"sluice/drivers/serial"
+	"sluice/gateway"
 	"sluice/gateway/config"
 	"sluice/mapping"
 	"sluice/mapping/layout"
@@ -26,7 +30,7 @@ type target struct {
 
 // String says where the device is, for the first line of a report.
 func (g target) String() string {
-	where := fmt.Sprintf("unit %d on %s (%s)", g.device.Unit, g.bus.Port, g.bus.Line)
+	where := fmt.Sprintf("unit %d on %s (%s)", g.device.Unit, cmp.Or(g.bus.Port, g.bus.Dial), g.bus.Line)
 	if g.device.ID == "" {
 		return where
 	}
@@ -183,7 +187,7 @@ func (f *targetFlags) inSite(t terminal, device string, point ...string) (target
 	b := slices.IndexFunc(cfg.Buses, func(b config.Bus) bool { return b.ID == g.device.Bus })
 	g.bus = cfg.Buses[b] // the site file has been checked
 	if *f.port != "" {
-		g.bus.Port = *f.port
+		g.bus.Port, g.bus.Dial, g.bus.Listen = *f.port, "", ""
 	}
 	if len(point) == 0 {
 		return g, nil
@@ -205,19 +209,23 @@ func names[T any](things []T, name func(T) string) string {
 	return strings.Join(all, ", ")
 }
 
-// dial opens the port of a bus; doubts may be nil. The caller closes the transport.
-func dial(b config.Bus, doubts *rtu.Doubts) (*rtu.Transport, error) {
-	port, err := serial.Open(serial.Config{Path: b.Port, Line: b.Line})
+// dial opens the port or the connection of a bus. The caller closes the
+// transport.
+func dial(ctx context.Context, b config.Bus) (bus.Transport, error) {
+	port, err := gateway.OpenBus(ctx, b, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, explainPort(err)
 	}
-	return rtu.New(port, rtu.Config{Line: b.Line, Echo: b.Echo, Virtual: port.Virtual(), Doubts: doubts}), nil
+	return port, nil
 }
 
 // explainPort adds to an error of opening a port what to do about it.
 func explainPort(err error) error {
 	if errors.Is(err, unix.EBUSY) {
 		return hint(err, "if that is `sluice run`, its values are on the broker; stop it to use the port yourself")
+	}
+	if _, ok := errors.AsType[*net.OpError](err); ok {
+		return hint(err, "check address and port, and that nobody else is connected: many devices serve one master")
 	}
 	return hint(err, "name the port that the adapter got: ls -l /dev/serial/by-id")
 }

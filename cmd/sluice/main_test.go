@@ -34,6 +34,8 @@ func TestCommandLine(t *testing.T) {
 		{"check -c " + good, exitOK, "1 bus, 1 device, 2 points, 0 bridges", ""},
 		{"check -c " + bad, exitFailed, "", "bad.yaml:8:13: bus \"rs485\": format: \"8X1\""},
 		{"check -c " + dir + "/none.yaml", exitFailed, "", "hint: name the site file: -c FILE"},
+		{"plan -c " + good, exitOK, "bus rs485, 9600 8N1: 1.8 % of the line is asked for", ""},
+		{"plan -c " + bad, exitFailed, "", "1 problem"},
 		{"check site.yaml", exitUsage, "", "sluice: check takes no argument \"site.yaml\""},
 		{"check -x", exitUsage, "", "hint: run `sluice help check` for its flags"},
 		{"run -c " + bad, exitFailed, "", "1 problem"},

@@ -32,7 +32,7 @@ func runMonitor(ctx context.Context, args []string, t terminal) error {
 	if err != nil {
 		return err
 	}
-	port, err := serial.Open(serial.Config{Path: words[0], Line: line})
+	port, err := serial.Open(serial.Config{Port: words[0], Line: line})
 	if err != nil {
 		return explainPort(err)
 	}

@@ -33,7 +33,7 @@ func runRead(ctx context.Context, args []string, t terminal) error {
 	if err != nil {
 		return err
 	}
-	port, err := dial(g.bus, nil)
+	port, err := dial(ctx, g.bus)
 	if err != nil {
 		return err
 	}
@@ -102,13 +102,11 @@ func newRound(g target, client *modbus.Client) *round {
 
 // read fills the rows, by the requests that the gateway would send.
 func (r *round) read(ctx context.Context) {
-	for _, g := range r.device.Groups(r.bus.Line) {
-		for _, b := range g.Blocks {
-			if ctx.Err() != nil {
-				r.failed, r.gone = context.Cause(ctx), true
-			}
-			r.readBlock(b)
+	for _, b := range r.device.Plan(r.device.All(), mapping.Terms{Line: r.bus.Line, Gap: r.bus.Gap}) {
+		if ctx.Err() != nil {
+			r.failed, r.gone = context.Cause(ctx), true
 		}
+		r.readBlock(b)
 	}
 }
 
@@ -142,12 +140,12 @@ func (r *round) timing() modbus.Timing {
 }
 
 func (r *round) note(b *mapping.Block, readings []point.Reading, raw [][]byte) {
-	for i, id := range b.Points() {
+	for i, p := range b.Points() {
 		w := row{Reading: readings[i]}
 		if raw != nil {
 			w.raw = raw[i]
 		}
-		r.rows[id] = w
+		r.rows[p.ID] = w
 	}
 }
 

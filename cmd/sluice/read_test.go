@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -110,12 +112,41 @@ missing  input 0x0005 (30006)  –     –            bad: exception 2
 	}
 }
 
+// TestPortInsteadOfNetwork has a device behind a converter, and a line of its own
+// at the desk.
+func TestPortInsteadOfNetwork(t *testing.T) {
+	text, err := os.ReadFile(siteOn(t, "/dev/none"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	site := filepath.Join(t.TempDir(), "site.yaml")
+	network := strings.Replace(string(text), "port: /dev/none", "tcp: \"127.0.0.1:1\", framing: rtu", 1)
+	if err := os.WriteFile(site, []byte(network), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, problem := sluice(t, "read -c "+site+" -port "+serveMemory(t)+" tank pump")
+	if code != exitOK || !strings.Contains(out, "true") {
+		t.Errorf("exit code %d\n%s%s", code, out, problem)
+	}
+	if code, _, problem := sluice(t, "read -c "+site+" tank pump"); code != exitFailed || !strings.Contains(problem, "hint: check address and port") {
+		t.Errorf("exit code %d, %s", code, problem)
+	}
+	tcp := strings.Replace(network, "framing: rtu, baud: 115200, format: 8N1", "framing: tcp", 1)
+	if err := os.WriteFile(site, []byte(tcp), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, problem := sluice(t, "simulate -c "+site); code != exitFailed || !strings.Contains(out, "bus line is left out: only RTU is simulated, not tcp") ||
+		!strings.Contains(problem, "hint: name a site file with an RTU line") {
+		t.Errorf("exit code %d\n%s%s", code, out, problem)
+	}
+}
+
 // TestPortInUse has the port owned by a gateway.
 func TestPortInUse(t *testing.T) {
 	port := serveMemory(t)
 	g := target{}
 	g.bus.Port, g.bus.Line = port, fast
-	owner, err := dial(g.bus, nil)
+	owner, err := dial(t.Context(), g.bus)
 	if err != nil {
 		t.Fatal(err)
 	}

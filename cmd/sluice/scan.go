@@ -11,6 +11,7 @@ import (
 	"sluice/drivers/modbus"
 	"sluice/drivers/rtu"
 	"sluice/drivers/scan"
+	"sluice/drivers/serial"
 	"sluice/gateway/config"
 )
 
@@ -51,21 +52,21 @@ func runScan(ctx context.Context, args []string, t terminal) error {
 // prober is a port that forgets which units did not answer.
 type prober struct {
 	*rtu.Transport
-	doubts *rtu.Doubts
+	doubts *modbus.Doubts
 }
 
 func openProber(b config.Bus) (scan.Port, error) {
-	doubts := new(rtu.Doubts)
-	t, err := dial(b, doubts)
+	port, err := serial.Open(serial.Config{Port: b.Port, Line: b.Line})
 	if err != nil {
-		return nil, err
+		return nil, explainPort(err)
 	}
-	return prober{t, doubts}, nil
+	doubts := new(modbus.Doubts)
+	return prober{rtu.New(port, rtu.Config{Line: b.Line, Echo: b.Echo, Virtual: port.Virtual(), Doubts: doubts}), doubts}, nil
 }
 
 // Exchange implements scan.Port.
 func (p prober) Exchange(adu []byte, t modbus.Timing) ([]byte, error) {
-	*p.doubts = rtu.Doubts{}
+	*p.doubts = modbus.Doubts{}
 	return p.Transport.Exchange(adu, t)
 }
 

@@ -14,24 +14,22 @@ import (
 	"sluice/mapping/point"
 )
 
-// poll reads all points of a device from its twin, as a gateway would.
-func poll(t *testing.T, w *twin, d mapping.Device, at time.Time) map[string]point.Reading {
+// readings reads all points of a device from its twin, as a gateway would.
+func readings(t *testing.T, w *twin, d mapping.Device, at time.Time) map[string]point.Reading {
 	t.Helper()
-	readings := map[string]point.Reading{}
-	for _, g := range d.Groups(fast) {
-		for _, b := range g.Blocks {
-			req := b.Request
-			pdu := []byte{byte(req.Function), byte(req.Address >> 8), byte(req.Address), byte(req.Count >> 8), byte(req.Count)}
-			reply := device.Answer(w, at, pdu)
-			if reply[0] != byte(req.Function) {
-				t.Fatalf("%v of %d at %d: %x", req.Function, req.Count, req.Address, reply)
-			}
-			for _, r := range b.AppendReadings(nil, d.ID, reply[2:], at) {
-				readings[r.Point] = r
-			}
+	all := map[string]point.Reading{}
+	for _, b := range d.Plan(d.All(), mapping.Terms{Line: fast}) {
+		req := b.Request
+		pdu := []byte{byte(req.Function), byte(req.Address >> 8), byte(req.Address), byte(req.Count >> 8), byte(req.Count)}
+		reply := device.Answer(w, at, pdu)
+		if reply[0] != byte(req.Function) {
+			t.Fatalf("%v of %d at %d: %x", req.Function, req.Count, req.Address, reply)
+		}
+		for _, r := range b.AppendReadings(nil, d.ID, reply[2:], at) {
+			all[r.Point] = r
 		}
 	}
-	return readings
+	return all
 }
 
 // TestTwinOfReference has every kind of point that the reference shows.
@@ -45,7 +43,7 @@ func TestTwinOfReference(t *testing.T) {
 	w := newTwin(d, now)
 	seen := map[string]map[point.Value]bool{}
 	for i := range 200 {
-		for id, r := range poll(t, w, d, now.Add(time.Duration(i)*time.Second)) {
+		for id, r := range readings(t, w, d, now.Add(time.Duration(i)*time.Second)) {
 			if r.Quality != point.Good {
 				t.Fatalf("%s: %v: %s", id, r.Quality, r.Reason)
 			}
@@ -99,8 +97,8 @@ func TestTwinFits(t *testing.T) {
 	}
 	now := time.Now()
 	w := newTwin(d, now)
-	first := poll(t, w, d, now)
-	later := poll(t, w, d, now.Add(10*time.Hour))
+	first := readings(t, w, d, now)
+	later := readings(t, w, d, now.Add(10*time.Hour))
 	for id, r := range first {
 		if r.Value.Float() == 0 {
 			t.Errorf("%s is 0", id)

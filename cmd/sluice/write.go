@@ -44,7 +44,7 @@ func writeAsking(ctx context.Context, args []string, t terminal, in io.Reader) e
 	if err != nil {
 		return err
 	}
-	port, err := dial(g.bus, nil)
+	port, err := dial(ctx, g.bus)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func newChange(g target, texts []string) (*change, error) {
 		}
 		c.values = append(c.values, v)
 	}
-	blocks := g.device.Groups(g.bus.Line)[0].Blocks
+	blocks := g.device.Plan(g.device.All(), mapping.Terms{Line: g.bus.Line, Gap: g.bus.Gap})
 	c.block = blocks[0]
 	if n := c.block.Request.Count; len(blocks) > 1 || table.Bits() && n > maxCoilsWritten || !table.Bits() && n > maxRegistersWritten {
 		return nil, usage("too much for one request", fmt.Sprintf("it writes at most %d registers or %d coils", maxRegistersWritten, maxCoilsWritten))

@@ -24,11 +24,15 @@ type Transport interface {
 	io.Closer
 }
 
+// timed is a Transport that knows how long the unit took to begin its last reply.
+type timed interface{ Latency() time.Duration }
+
 // Config describes one line.
 type Config struct {
 	ID   string // as in the site file, for logs
 	Line modbus.Line
-	Open func() (Transport, error) // called again whenever the port has failed
+	Peer string                                   // who is at the other end of a connection, for logs; "" for a serial port
+	Open func(context.Context) (Transport, error) // called again whenever the port has failed
 }
 
 // Priority says who goes first.
@@ -43,8 +47,9 @@ const (
 
 // Response is the reply to one request.
 type Response struct {
-	Data []byte    // registers or coils as on the wire; nil for a write
-	At   time.Time // when the reply ended
+	Data    []byte        // registers or coils as on the wire; nil for a write
+	At      time.Time     // when the reply ended
+	Latency time.Duration // end of the request to the first byte of the reply; 0: not known
 }
 
 // InDoubt is the error of a poll that was not sent because its unit may still
@@ -75,6 +80,7 @@ type Bus struct {
 	log   *slog.Logger
 	queue *queue
 	ready chan struct{}
+	back  chan struct{}
 	stats ledger
 }
 
@@ -85,6 +91,7 @@ func New(cfg Config, log *slog.Logger) *Bus {
 		log:   log.With("bus", cfg.ID),
 		queue: newQueue(),
 		ready: make(chan struct{}),
+		back:  make(chan struct{}, 1),
 	}
 }
 
@@ -94,6 +101,10 @@ func (b *Bus) String() string { return "bus " + b.cfg.ID }
 // Ready is closed after the first attempt to open the port, whether or not it is
 // there: a bus without its port answers too.
 func (b *Bus) Ready() <-chan struct{} { return b.ready }
+
+// Back tells when the port is open after requests were refused for want of it. It
+// is for one reader and holds one notice.
+func (b *Bus) Back() <-chan struct{} { return b.back }
 
 // Stats returns a snapshot.
 func (b *Bus) Stats() Stats { return b.stats.snapshot() }
@@ -119,28 +130,50 @@ func (b *Bus) Do(ctx context.Context, p Priority, req modbus.Request, t modbus.T
 	}
 }
 
+// How long to wait before the port is opened again. A port that is not there costs
+// one failing call to look for, and whoever replugs it waits; one that opens and
+// then fails is left more and more alone.
+var (
+	whileMissing = backoff.Policy{Min: 100 * time.Millisecond, Max: 250 * time.Millisecond}
+	whileFailing = backoff.Policy{Min: 100 * time.Millisecond, Max: 5 * time.Second}
+)
+
 // Run serves requests until ctx is cancelled, and finishes the exchange it is in.
 // A port that is missing or fails is opened again, for ever.
 func (b *Bus) Run(ctx context.Context) error {
 	defer b.queue.close(errStopped)
-	retry := backoff.Policy{Min: 100 * time.Millisecond, Max: 5 * time.Second}
-	for failures := 0; ctx.Err() == nil; failures++ {
-		worked, err := b.session(ctx)
-		if worked {
+	last, failures := missing, 0
+	for ctx.Err() == nil {
+		end, err := b.session(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if end == worked || end != last {
 			failures = 0
 		}
-		if ctx.Err() == nil {
-			b.down(err)
-			b.refuse(ctx, retry.Delay(failures), err)
+		retry := whileFailing
+		if end == missing {
+			retry = whileMissing
 		}
+		b.down(err)
+		b.refuse(ctx, retry.Delay(failures), err)
+		last, failures = end, failures+1
 	}
 	return nil
 }
 
-// session opens the port and serves until it fails or ctx is cancelled. worked
-// tells that the port was good for at least one exchange.
-func (b *Bus) session(ctx context.Context) (worked bool, err error) {
-	port, err := b.cfg.Open()
+// progress is how far a session came.
+type progress uint8
+
+const (
+	missing progress = iota // the port could not be opened
+	opened
+	worked // it was good for at least one exchange
+)
+
+// session opens the port and serves until it fails or ctx is cancelled.
+func (b *Bus) session(ctx context.Context) (progress, error) {
+	port, err := b.cfg.Open(ctx)
 	if err == nil {
 		b.up()
 		defer port.Close()
@@ -151,18 +184,19 @@ func (b *Bus) session(ctx context.Context) (worked bool, err error) {
 		close(b.ready)
 	}
 	if err != nil {
-		return false, err
+		return missing, err
 	}
+	so := opened
 	client := modbus.NewClient(port)
 	for {
 		j := b.next(ctx, port)
 		if j == nil {
-			return worked, nil
+			return so, nil
 		}
 		if err := b.serve(client, port, j); modbus.FaultOf(err) == modbus.Medium {
-			return worked, causeOf(err)
+			return so, causeOf(err)
 		}
-		worked = true
+		so = worked
 	}
 }
 
@@ -206,7 +240,11 @@ func (b *Bus) serve(client *modbus.Client, port Transport, j *job) error {
 		return nil
 	}
 	b.stats.exchanged(end.Sub(start), err)
-	j.done <- outcome{Response{Data: data, At: end}, err}
+	r := Response{Data: data, At: end}
+	if t, ok := port.(timed); ok && err == nil {
+		r.Latency = t.Latency()
+	}
+	j.done <- outcome{r, err}
 	return err
 }
 
@@ -227,8 +265,19 @@ func (b *Bus) refuse(ctx context.Context, d time.Duration, err error) {
 }
 
 func (b *Bus) up() {
-	b.stats.opened()
-	b.log.Info("port open", "line", b.cfg.Line.String())
+	again := b.stats.opened()
+	if b.cfg.Peer != "" {
+		b.log.Info("connected", "peer", b.cfg.Peer)
+	} else {
+		b.log.Info("port open", "line", b.cfg.Line.String())
+	}
+	if !again {
+		return
+	}
+	select {
+	case b.back <- struct{}{}:
+	default:
+	}
 }
 
 // down logs a failure once, and again only when the reason is another.

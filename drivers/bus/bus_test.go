@@ -31,6 +31,8 @@ type line struct {
 
 func (l *line) NotBefore(u modbus.UnitID) time.Time { return l.until[u] }
 
+func (l *line) Framing() modbus.Framing { return modbus.RTU }
+
 func (l *line) Close() error {
 	l.closed++
 	return nil
@@ -48,6 +50,11 @@ func (l *line) Exchange(adu []byte, _ modbus.Timing) ([]byte, error) {
 	return modbus.AppendCRC([]byte{adu[0], adu[1], 2, 0, adu[0]}), nil
 }
 
+// punctual is a line that knows how long units take to answer.
+type punctual struct{ *line }
+
+func (punctual) Latency() time.Duration { return 7 * time.Millisecond }
+
 func newLine() *line {
 	return &line{wire: 20 * time.Millisecond, until: map[modbus.UnitID]time.Time{}}
 }
@@ -60,7 +67,7 @@ type bench struct {
 }
 
 // start runs a bus whose port is opened by open, and waits until it is ready.
-func start(t *testing.T, open func() (bus.Transport, error)) *bench {
+func start(t *testing.T, open func(context.Context) (bus.Transport, error)) *bench {
 	t.Helper()
 	b := &bench{}
 	log := slog.New(slog.NewTextHandler(&b.log, nil))
@@ -81,8 +88,8 @@ func start(t *testing.T, open func() (bus.Transport, error)) *bench {
 	return b
 }
 
-func on(l *line) func() (bus.Transport, error) {
-	return func() (bus.Transport, error) { return l, nil }
+func on(l *line) func(context.Context) (bus.Transport, error) {
+	return func(context.Context) (bus.Transport, error) { return l, nil }
 }
 
 func request(unit modbus.UnitID) modbus.Request {
@@ -135,6 +142,21 @@ func TestResponseTime(t *testing.T) {
 		response, err := b.Do(t.Context(), bus.Poll, request(1), timing)
 		if err != nil || !response.At.Equal(time.Now()) {
 			t.Errorf("reply ended at %v, now is %v, %v", response.At, time.Now(), err)
+		}
+	})
+}
+
+func TestLatencyIsPassedOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := punctual{newLine()}
+		b := start(t, func(context.Context) (bus.Transport, error) { return l, nil })
+		defer b.stop()
+		if r, err := b.Do(t.Context(), bus.Poll, request(1), timing); err != nil || r.Latency != 7*time.Millisecond {
+			t.Errorf("latency %v, %v", r.Latency, err)
+		}
+		l.fault = func(u modbus.UnitID) error { return &modbus.Error{Fault: modbus.Silent, Unit: u} }
+		if r, err := b.Do(t.Context(), bus.Poll, request(1), timing); err == nil || r.Latency != 0 {
+			t.Errorf("latency %v, %v", r.Latency, err)
 		}
 	})
 }
@@ -218,7 +240,7 @@ func TestReopensAfterMediumFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, gone := newLine(), errors.New("adapter is gone")
 		attempts := 0
-		b := start(t, func() (bus.Transport, error) {
+		b := start(t, func(context.Context) (bus.Transport, error) {
 			switch attempts++; attempts {
 			case 2:
 				return nil, gone
@@ -252,11 +274,14 @@ func TestReopensAfterMediumFault(t *testing.T) {
 		if s := b.Stats(); s.Open || !errors.Is(s.LastError, gone) {
 			t.Errorf("%+v", s)
 		}
-		for !b.Stats().Open {
-			time.Sleep(time.Millisecond)
+		select {
+		case <-b.Back():
+			t.Error("the port was told to be back before it was away")
+		default:
 		}
-		if took := time.Since(lost); took < 350*time.Millisecond || took > 701*time.Millisecond {
-			t.Errorf("open again after %v, want three waits of 100, 200 and 400 ms less up to a half", took)
+		<-b.Back()
+		if took := time.Since(lost); took < 200*time.Millisecond || took > 401*time.Millisecond {
+			t.Errorf("open again after %v, want waits of 100 ms and, without the port, of 100 and 200 ms, less up to a half", took)
 		}
 		if _, err := b.Do(t.Context(), bus.Poll, request(1), timing); err != nil {
 			t.Error(err)
@@ -300,7 +325,7 @@ func TestMissingPortIsNotFatal(t *testing.T) {
 		l := newLine()
 		plugged := time.Now().Add(10 * time.Minute)
 		attempts := 0
-		b := start(t, func() (bus.Transport, error) {
+		b := start(t, func(context.Context) (bus.Transport, error) {
 			if attempts++; time.Now().Before(plugged) {
 				return nil, fs.ErrNotExist
 			}
@@ -311,12 +336,16 @@ func TestMissingPortIsNotFatal(t *testing.T) {
 		if modbus.FaultOf(err) != modbus.Medium || !errors.Is(err, fs.ErrNotExist) {
 			t.Error(err)
 		}
-		time.Sleep(time.Until(plugged.Add(5 * time.Second)))
+		time.Sleep(time.Until(plugged))
+		<-b.Back()
+		if late := time.Since(plugged); late > 250*time.Millisecond {
+			t.Errorf("found %v after it was plugged in", late)
+		}
 		if _, err := b.Do(t.Context(), bus.Poll, request(1), timing); err != nil {
 			t.Error(err)
 		}
 		b.stop()
-		if attempts < 120 || attempts > 250 {
+		if attempts < 2400 || attempts > 4900 {
 			t.Errorf("%d attempts in ten minutes", attempts)
 		}
 		if n := strings.Count(b.log.String(), "port down"); n != 1 {

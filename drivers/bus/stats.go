@@ -46,11 +46,13 @@ func (l *ledger) spent(busy time.Duration) {
 	l.stats.Busy += busy
 }
 
-func (l *ledger) opened() {
+// opened reports whether the port was down before.
+func (l *ledger) opened() (again bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stats.Opens++
 	l.stats.Open = true
+	return l.stats.LastError != nil
 }
 
 // news is what a failure adds to what is known.

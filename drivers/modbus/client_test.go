@@ -13,16 +13,22 @@ import (
 
 // transport answers with what a test wants and keeps what was sent.
 type transport struct {
-	reply  []byte // without checksum
-	err    error
-	sent   []byte
-	timing modbus.Timing
+	framing modbus.Framing
+	reply   []byte // without checksum
+	err     error
+	sent    []byte
+	timing  modbus.Timing
 }
+
+func (t *transport) Framing() modbus.Framing { return t.framing }
 
 func (t *transport) Exchange(adu []byte, timing modbus.Timing) ([]byte, error) {
 	t.sent, t.timing = adu, timing
 	if t.err != nil || t.reply == nil {
 		return nil, t.err
+	}
+	if t.framing != modbus.RTU {
+		return t.reply, nil
 	}
 	return modbus.AppendCRC(t.reply), nil
 }
@@ -54,6 +60,18 @@ func TestFunctions(t *testing.T) {
 		{modbus.Request{Function: modbus.ReadWriteMultipleRegisters, Address: 3, Count: 6, Data: []byte{0, 14, 0, 255, 0, 255, 0, 255}},
 			"11 17 0003 0006 000e 0003 06 00ff00ff00ff", "11 17 0c 00fe0acd00010003000d00ff", "00fe0acd00010003000d00ff"},
 		{modbus.Request{Function: modbus.ReadFIFOQueue, Address: 0x04DE}, "11 18 04de", "11 18 0006 0002 01b81284", "01b81284"},
+		{modbus.Request{Function: modbus.ReadExceptionStatus}, "11 07", "11 07 6d", "6d"},
+		{modbus.Request{Function: modbus.Diagnostics, Data: []byte{0xA5, 0x37}}, "11 08 0000 a537", "11 08 0000 a537", "a537"},
+		{modbus.Request{Function: modbus.Diagnostics, Address: 11, Data: []byte{0, 0}}, "11 08 000b 0000", "11 08 000b 0102", "0102"},
+		{modbus.Request{Function: modbus.GetEventCounter}, "11 0b", "11 0b ffff 0108", "ffff0108"},
+		{modbus.Request{Function: modbus.ReportServerID}, "11 11", "11 11 04 4d31 32ff", "4d3132ff"},
+		{modbus.Request{Function: modbus.ReadFileRecord, Data: []byte{6, 0, 4, 0, 1, 0, 2, 6, 0, 3, 0, 9, 0, 2}},
+			"11 14 0e 06 0004 0001 0002 06 0003 0009 0002", "11 14 0c 0506 0dfe0020 0506 33cd0040", "0506 0dfe0020 0506 33cd0040"},
+		{modbus.Request{Function: modbus.WriteFileRecord, Data: []byte{6, 0, 4, 0, 7, 0, 3, 6, 0xAF, 4, 0xBE, 0x10, 0x0D}},
+			"11 15 0d 06 0004 0007 0003 06af04be100d", "11 15 0d 06 0004 0007 0003 06af04be100d", ""},
+		{modbus.Request{Function: modbus.EncapsulatedInterface, Data: []byte{14, 1, 0}}, "11 2b 0e 01 00",
+			"11 2b 0e 01 01 00 00 02 00 02 4142 01 01 43", "0e 01 01 00 00 02 00 02 4142 01 01 43"},
+		{modbus.Request{Function: 65, Data: []byte{1, 2}}, "11 41 0102", "11 41 030405", "030405"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.req.Function.String(), func(t *testing.T) {
@@ -95,8 +113,16 @@ func TestRefusedBeforeTheWire(t *testing.T) {
 		req  modbus.Request
 		want string
 	}{
-		{modbus.Request{Unit: 1}, "function 0 is not a function of this client"},
-		{modbus.Request{Unit: 1, Function: modbus.Diagnostics}, "diagnostics is not"},
+		{modbus.Request{Unit: 1}, "function 0 does not exist"},
+		{modbus.Request{Unit: 1, Function: 0x83}, "function 131 does not exist"},
+		{modbus.Request{Unit: 1, Function: modbus.Diagnostics}, "carries 2 bytes, not 0"},
+		{modbus.Request{Function: modbus.Diagnostics, Data: []byte{1, 2}}, "cannot be broadcast"},
+		{modbus.Request{Unit: 1, Function: modbus.ReportServerID, Data: []byte{1}}, "carries 0 bytes, not 1"},
+		{modbus.Request{Unit: 1, Function: modbus.ReadFileRecord, Data: []byte{6, 0, 4, 0, 1, 0}}, "sub-requests of 7 bytes, not 6"},
+		{modbus.Request{Unit: 1, Function: modbus.ReadFileRecord, Data: []byte{6, 0, 4, 0, 1, 0, 125}}, "fits no frame"},
+		{modbus.Request{Unit: 1, Function: modbus.WriteFileRecord}, "with 1 bytes of data"},
+		{modbus.Request{Unit: 1, Function: modbus.EncapsulatedInterface}, "with 0 bytes of data"},
+		{modbus.Request{Unit: 1, Function: 65, Data: make([]byte, 253)}, "fits no frame, which holds 252"},
 		{modbus.Request{Function: modbus.ReadCoils, Count: 1}, "cannot be broadcast"},
 		{modbus.Request{Function: modbus.ReadWriteMultipleRegisters, Count: 1, Data: make([]byte, 4)}, "cannot be broadcast"},
 		{modbus.Request{Unit: 1, Function: modbus.ReadCoils}, "takes 1 to 2000, not 0"},
@@ -160,6 +186,8 @@ func TestReplyOfAnotherShape(t *testing.T) {
 	holding := modbus.Request{Unit: 7, Function: modbus.ReadHoldingRegisters, Count: 2}
 	queue := modbus.Request{Unit: 7, Function: modbus.ReadFIFOQueue}
 	write := modbus.Request{Unit: 7, Function: modbus.WriteSingleRegister, Address: 1, Data: []byte{1, 2}}
+	identify := modbus.Request{Unit: 7, Function: modbus.EncapsulatedInterface, Data: []byte{14, 1, 0}}
+	server := modbus.Request{Unit: 7, Function: modbus.ReportServerID}
 	tests := []struct {
 		req   modbus.Request
 		reply string
@@ -181,6 +209,12 @@ func TestReplyOfAnotherShape(t *testing.T) {
 		{queue, "07 18 0006 0002 0001"},
 		{queue, "07 18 0006 0001 00010002"},
 		{queue, "07 18 0042 0020 " + strings.Repeat("0001", 32)},
+		{identify, "07 2b 0e 01 01 00 00 02 00 02 4142"},
+		{identify, "07 2b 0e 01 01 00 00 01 00 02 4142 01 01 43"},
+		{identify, "07 2b 0e 04 01 00 00 01 00 02 4142"},
+		{identify, "07 2b 0d 01 01 00 00 01 00 02 4142"},
+		{server, "07 11 03 4142"},
+		{server, "07 11"},
 	}
 	for _, tt := range tests {
 		_, err := modbus.NewClient(&transport{reply: unhex(t, tt.reply)}).Do(tt.req, modbus.Timing{})
@@ -216,11 +250,16 @@ func TestFaultOf(t *testing.T) {
 // No reply, however odd, makes the client panic or return other than what was
 // asked for.
 func FuzzReply(f *testing.F) {
-	f.Add(uint8(3), []byte{7, 3, 4, 0, 1, 0, 2})
-	f.Add(uint8(24), []byte{7, 24, 0, 6, 0, 2, 0, 1, 0, 2})
-	f.Add(uint8(1), []byte{7, 0x81, 2})
-	f.Add(uint8(6), []byte{})
-	f.Fuzz(func(t *testing.T, function uint8, reply []byte) {
+	f.Add(uint8(0), uint8(3), []byte{7, 3, 4, 0, 1, 0, 2})
+	f.Add(uint8(0), uint8(24), []byte{7, 24, 0, 6, 0, 2, 0, 1, 0, 2})
+	f.Add(uint8(0), uint8(1), []byte{7, 0x81, 2})
+	f.Add(uint8(0), uint8(6), []byte{})
+	f.Add(uint8(0), uint8(17), []byte{7, 17, 1, 0xFF})
+	f.Add(uint8(1), uint8(3), []byte(":07030400010002EF\r\n"))
+	f.Add(uint8(1), uint8(3), []byte(":078302\r\n"))
+	f.Add(uint8(2), uint8(3), []byte{0, 1, 0, 0, 0, 7, 7, 3, 4, 0, 1, 0, 2})
+	f.Add(uint8(2), uint8(3), []byte{0, 1, 0, 0, 0, 2, 7, 0x83})
+	f.Fuzz(func(t *testing.T, framing, function uint8, reply []byte) {
 		req := modbus.Request{Unit: 7, Function: modbus.Function(function), Count: 2}
 		switch req.Function {
 		case modbus.WriteSingleCoil, modbus.WriteSingleRegister:
@@ -230,7 +269,7 @@ func FuzzReply(f *testing.F) {
 		case modbus.WriteMultipleCoils:
 			req.Data = []byte{3}
 		}
-		data, err := modbus.NewClient(&transport{reply: reply}).Do(req, modbus.Timing{})
+		data, err := modbus.NewClient(&transport{framing: modbus.Framing(framing % 3), reply: reply}).Do(req, modbus.Timing{})
 		if err != nil {
 			return
 		}
@@ -247,7 +286,7 @@ func FuzzReply(f *testing.F) {
 			if len(data) > 62 || len(data)%2 != 0 {
 				t.Errorf("%d bytes from a queue", len(data))
 			}
-		default:
+		case modbus.WriteSingleCoil, modbus.WriteSingleRegister, modbus.WriteMultipleCoils, modbus.WriteMultipleRegisters, modbus.MaskWriteRegister:
 			if data != nil {
 				t.Errorf("% x from a write", data)
 			}

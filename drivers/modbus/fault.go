@@ -41,11 +41,6 @@ func (f Fault) String() string {
 	}
 }
 
-// ErrInDoubt is in the chain of an error by which a Transport says that it did
-// not send the request: the unit may still answer an older one, and that reply
-// could be taken for this one's. The request may be repeated later.
-var ErrInDoubt = errors.New("may still answer an older request")
-
 // Error is a failed exchange.
 type Error struct {
 	Fault     Fault
@@ -90,6 +85,10 @@ func Reason(err error) string {
 		return "timeout"
 	case e.Fault == Frame:
 		return "damaged reply"
+	case e.Fault == Busy:
+		return "bus busy"
+	case e.Fault == Refused:
+		return "request refused"
 	default:
 		return "port down"
 	}

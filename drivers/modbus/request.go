@@ -3,7 +3,6 @@ package modbus
 import (
 	"encoding/binary"
 	"fmt"
-	"time"
 )
 
 // Request is what one exchange asks of a unit.
@@ -17,24 +16,13 @@ type Request struct {
 	// Data is what a write carries, as on the wire: two bytes for a single write,
 	// the AND and the OR mask for a mask write, two bytes per register or one bit
 	// per coil for a multiple write. For ReadWriteMultipleRegisters it is the
-	// address to write to, two bytes, and then the registers.
+	// address to write to, two bytes, and then the registers. For ReadFileRecord
+	// and WriteFileRecord it is the sub-requests; the former returns the
+	// sub-responses. For Diagnostics it is two bytes, Address is the sub-function,
+	// and two bytes come back. For functions that are not known here it is all that
+	// follows the function code, and so is what they return, and for
+	// EncapsulatedInterface both begin with the MEI type.
 	Data []byte
-}
-
-// Timing is what one device needs on the wire. The zero value of Gap and
-// MinDelay is right for most.
-type Timing struct {
-	Timeout  time.Duration // from the end of the request to the first byte of the reply
-	Gap      time.Duration // silence before a request, on top of the line's own
-	MinDelay time.Duration // bytes sooner than this after the request are no reply
-}
-
-// Transport moves one request and its reply, both complete RTU frames with unit
-// and checksum. The reply has the shape the request asks for, or is an exception
-// to it, and belongs to the caller; for a Broadcast it is nil. Errors are *Error
-// with fault Medium, Silent or Frame. A Transport has one user at a time.
-type Transport interface {
-	Exchange(adu []byte, t Timing) ([]byte, error)
 }
 
 // span is what one function may ask for.
@@ -45,8 +33,8 @@ type span struct {
 
 // check reports why the request cannot be put on the wire (the limits of Modbus
 // Application Protocol V1.1b3, section 6).
-func (r Request) check() error {
-	if r.Unit == Broadcast && (r.Function.returnsData() || r.Function == Diagnostics) {
+func (r Request) check(broadcast bool) error {
+	if broadcast && !r.Function.writes() {
 		return fmt.Errorf("%v cannot be broadcast: nobody answers", r.Function)
 	}
 	switch r.Function {
@@ -66,11 +54,29 @@ func (r Request) check() error {
 		return r.checkData(4)
 	case ReadWriteMultipleRegisters:
 		return r.checkReadWrite()
-	case ReadFIFOQueue:
+	case ReadFIFOQueue, ReadExceptionStatus, GetEventCounter, ReportServerID:
 		return r.checkData(0)
+	case Diagnostics:
+		return r.checkData(2)
 	default:
-		return fmt.Errorf("%v is not a function of this client", r.Function)
+		return r.checkPDU()
 	}
+}
+
+// maxData is the most that fits behind a function code (section 4.1).
+const maxData = 252
+
+// checkPDU is for requests that are sent as they are.
+func (r Request) checkPDU() error {
+	if r.Function == 0 || r.Function >= exceptionBit {
+		return fmt.Errorf("%v does not exist: they go from 1 to 127", r.Function)
+	}
+	data := r.pduData()
+	if len(data) > maxData {
+		return fmt.Errorf("%v with %d bytes fits no frame, which holds %d", r.Function, len(data), maxData)
+	}
+	_, err := ShapeOf(r.Function, data)
+	return err
 }
 
 func (r Request) checkSpan(s span) error {
@@ -109,4 +115,17 @@ func (r Request) checkReadWrite() error {
 	}
 	read := Request{Function: r.Function, Address: r.Address, Count: r.Count}
 	return read.checkSpan(span{count: 125})
+}
+
+// pduData is what follows the function code of a request that goburrow's client
+// has no method for.
+func (r Request) pduData() []byte {
+	switch r.Function {
+	case Diagnostics:
+		return append(binary.BigEndian.AppendUint16(nil, r.Address), r.Data...)
+	case ReadFileRecord, WriteFileRecord:
+		return append([]byte{byte(len(r.Data))}, r.Data...)
+	default:
+		return r.Data
+	}
 }

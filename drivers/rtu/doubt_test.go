@@ -201,7 +201,7 @@ func TestBabbleIsNotHeldAgainstTheUnit(t *testing.T) {
 
 func TestDoubtsOutliveTheTransport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var doubts rtu.Doubts
+		var doubts modbus.Doubts
 		w, _, client := newWire(rtu.Config{Doubts: &doubts})
 		w.gone = time.Now().Add(line.Silence() + line.Chars(10)) // the request is out
 		_, err := client.Do(readHolding(1, 1, 1), timing)

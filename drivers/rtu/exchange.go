@@ -80,9 +80,9 @@ func (t *Transport) silence(unit modbus.UnitID, timing modbus.Timing) error {
 // at the front of buf came behind an echo, in the same Read.
 func (t *Transport) send(adu []byte, timing modbus.Timing) (sent time.Time, ahead int, err error) {
 	unit := modbus.UnitID(adu[0])
-	sent = time.Now().Add(t.line.Chars(len(adu)))
+	sent = time.Now().Add(t.lead + t.line.Chars(len(adu)))
 	t.quiet = sent
-	t.doubts.asked(unit, sent.Add(timing.Timeout+max(minWindow, 3*timing.Timeout)))
+	t.doubts.Asked(unit, sent, timing.Timeout)
 	n, err := t.port.Write(adu)
 	if err == nil && n < len(adu) {
 		err = io.ErrShortWrite

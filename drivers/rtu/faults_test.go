@@ -3,6 +3,7 @@ package rtu_test
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -314,12 +315,42 @@ func TestFunctions(t *testing.T) {
 	})
 }
 
+// The reply says how long it is, or only the silence behind it does.
+func TestRepliesOfTheirOwnLength(t *testing.T) {
+	tests := []struct {
+		req   modbus.Request
+		reply string
+		holes bool // the reply is known to be complete only when the line stays silent
+	}{
+		{modbus.Request{Function: modbus.ReportServerID}, "\x05M1\x00\xff!", false},
+		{modbus.Request{Function: modbus.EncapsulatedInterface, Data: []byte{14, 1, 0}}, "\x0e\x01\x01\x00\x00\x02\x00\x03ACM\x01\x02T1", false},
+		{modbus.Request{Function: 65, Data: []byte{1}}, "any length", true},
+	}
+	for _, tt := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			w, _, client := newWire(rtu.Config{})
+			frame := modbus.AppendCRC(append([]byte{5, byte(tt.req.Function)}, tt.reply...))
+			w.device = func(req []byte, end time.Time) { w.say(end.Add(latency), frame...) }
+			tt.req.Unit = 5
+			data, err := client.Do(tt.req, timing)
+			want := strings.TrimPrefix(tt.reply, "\x05")
+			if err != nil || string(data) != want {
+				t.Errorf("%v: %q, %v", tt.req.Function, data, err)
+			}
+			took := time.Since(w.requests[0].end) - latency - line.Chars(len(frame))
+			if tt.holes && took < 40*time.Millisecond || !tt.holes && took != 0 {
+				t.Errorf("%v: %v after the last byte", tt.req.Function, took)
+			}
+		})
+	}
+}
+
 // Frames of which the reply cannot be foreseen are not sent.
 func TestExchangeRefusesWhatItCannotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, transport, _ := newWire(rtu.Config{})
 		for _, adu := range [][]byte{
-			nil, {1, 3}, modbus.AppendCRC([]byte{1, 3, 0}), modbus.AppendCRC([]byte{1, 43, 14, 1, 0, 0}),
+			nil, {1, 3}, modbus.AppendCRC([]byte{1, 3, 0}), modbus.AppendCRC([]byte{1, 20, 3, 6, 0, 4}),
 			modbus.AppendCRC([]byte{1, 3, 0, 0, 0, 200}), modbus.AppendCRC([]byte{1, 22, 0, 0, 0, 0}), make([]byte, 300),
 		} {
 			_, err := transport.Exchange(adu, timing)

@@ -36,7 +36,7 @@ func (t *Transport) windowOf(adu []byte, sent time.Time, timing modbus.Timing) w
 // maxHole is how long Read may stay without the missing bytes of a frame. A
 // receiver's FIFO can hold them all back for four characters of silence.
 func (t *Transport) maxHole(missing int) time.Duration {
-	return max(minHole, t.line.Chars(missing+6))
+	return max(t.hole, t.line.Chars(missing+6))
 }
 
 // receive waits for the reply and returns a copy of it.
@@ -48,6 +48,7 @@ func (t *Transport) receive(r *reception, w window) ([]byte, error) {
 		return nil, err
 	}
 	t.creditFIFO(r, len(frame))
+	t.took = max(0, r.first.Sub(w.sent)-t.line.Chars(r.lump))
 	return bytes.Clone(frame), nil
 }
 
@@ -114,7 +115,7 @@ func (t *Transport) read(p []byte, d time.Duration) (int, error) {
 // sleepUntil waits for what cannot be complete sooner. Less than two
 // milliseconds are not worth a timer.
 func (t *Transport) sleepUntil(at time.Time) {
-	if d := time.Until(at); d >= 2*slack {
+	if d := time.Until(at); t.paced && d >= 2*slack {
 		t.sleep.Reset(d)
 		<-t.sleep.C
 	}

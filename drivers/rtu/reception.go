@@ -43,7 +43,7 @@ func (r *reception) add(n int, now time.Time) {
 // a frame, nothing incomplete can become one any more.
 func (r *reception) scan(stopped bool) (frame []byte, missing int) {
 	for at := 0; at < len(r.buf); {
-		v, size := r.want.judge(r.buf[at:])
+		v, size := r.want.judge(r.buf[at:], stopped)
 		switch {
 		case v == accepted:
 			r.drop(at)

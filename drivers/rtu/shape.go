@@ -1,7 +1,6 @@
 package rtu
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"sluice/drivers/modbus"
@@ -20,9 +19,8 @@ const exceptionBit = 0x80
 
 // shape is what a correct reply to one request looks like.
 type shape struct {
-	prefix [8]byte // what the request determines of it
-	known  int     // length of prefix in use, 2 or more
-	size   int     // whole frame; 0: the reply says, as a FIFO queue does
+	unit byte
+	modbus.Shape
 }
 
 // shapeOf reads a request, complete with checksum.
@@ -30,40 +28,8 @@ func shapeOf(adu []byte) (shape, error) {
 	if len(adu) < minFrame || len(adu) > maxFrame {
 		return shape{}, fmt.Errorf("a request of %d bytes is no RTU frame", len(adu))
 	}
-	s := shape{known: 2}
-	copy(s.prefix[:], adu[:2])
-	switch f := modbus.Function(adu[1]); {
-	case f == modbus.ReadFIFOQueue && len(adu) == 6:
-		return s, nil
-	case len(adu) < echoFrame:
-		return shape{}, fmt.Errorf("%v in a request of %d bytes", f, len(adu))
-	case f == modbus.ReadCoils || f == modbus.ReadDiscreteInputs:
-		return s.counted((int(binary.BigEndian.Uint16(adu[4:])) + 7) / 8)
-	case f == modbus.ReadHoldingRegisters || f == modbus.ReadInputRegisters || f == modbus.ReadWriteMultipleRegisters:
-		return s.counted(2 * int(binary.BigEndian.Uint16(adu[4:])))
-	case f == modbus.WriteSingleCoil || f == modbus.WriteSingleRegister || f == modbus.Diagnostics ||
-		f == modbus.WriteMultipleCoils || f == modbus.WriteMultipleRegisters:
-		return s.repeating(adu[:6]), nil
-	case f == modbus.MaskWriteRegister && len(adu) == echoFrame+2:
-		return s.repeating(adu[:8]), nil
-	default:
-		return shape{}, fmt.Errorf("the length of a reply to %v is not known", f)
-	}
-}
-
-// counted is the shape of a reply with n bytes of data behind their count.
-func (s shape) counted(n int) (shape, error) {
-	if n > maxFrame-5 {
-		return shape{}, fmt.Errorf("a reply with %d bytes of data fits no RTU frame", n)
-	}
-	s.prefix[2], s.known, s.size = byte(n), 3, 5+n
-	return s, nil
-}
-
-// repeating is the shape of a reply that repeats the head of its request.
-func (s shape) repeating(head []byte) shape {
-	s.known, s.size = copy(s.prefix[:], head), len(head)+2
-	return s
+	s, err := modbus.ShapeOf(modbus.Function(adu[1]), adu[2:len(adu)-2])
+	return shape{adu[0], s}, err
 }
 
 // verdict is what can be said about bytes that may start a reply.
@@ -77,37 +43,29 @@ const (
 )
 
 // judge looks at b, one byte or more, as the start of a reply. size is the
-// length of the frame, or the least it can be while incomplete.
-func (s *shape) judge(b []byte) (v verdict, size int) {
+// length of the frame, or the least it can be while incomplete. A reply without a
+// length of its own is complete when the line has stopped.
+func (s *shape) judge(b []byte, stopped bool) (v verdict, size int) {
 	switch {
-	case b[0] != s.prefix[0]:
+	case b[0] != s.unit:
 		return foreign, 0
 	case len(b) == 1:
-		return incomplete, exceptionFrame
-	case b[1] == s.prefix[1]|exceptionBit:
-		return complete(b, exceptionFrame)
+		return incomplete, minFrame
 	}
-	n := min(len(b), s.known)
-	if string(b[:n]) != string(s.prefix[:n]) {
+	f := modbus.Function(b[1])
+	size, ok := s.Match(f, b[2:])
+	switch {
+	case !ok:
 		return foreign, 0
-	}
-	if s.size > 0 {
-		return complete(b, s.size)
-	}
-	return judgeQueue(b)
-}
-
-// judgeQueue looks at the reply to ReadFIFOQueue, which counts its bytes in two
-// (Modbus Application Protocol V1.1b3, 6.18): a count and up to 31 registers.
-func judgeQueue(b []byte) (verdict, int) {
-	if len(b) < 4 {
-		return incomplete, exceptionFrame
-	}
-	n := int(binary.BigEndian.Uint16(b[2:]))
-	if n < 2 || n > 2+2*31 || n%2 != 0 {
+	case !s.Open() || f&exceptionBit != 0:
+		return complete(b, minFrame+size)
+	case len(b) > maxFrame:
 		return foreign, 0
+	case stopped && len(b) >= minFrame:
+		return complete(b, len(b))
+	default:
+		return incomplete, max(len(b)+1, minFrame)
 	}
-	return complete(b, 4+n+2)
 }
 
 func complete(b []byte, size int) (verdict, int) {

@@ -175,3 +175,53 @@ func TestBabblingLineIsBounded(t *testing.T) {
 		})
 	}
 }
+
+// A network delivers a frame in pieces, with a pause between them when a segment
+// was lost. The reply is taken when it is whole, not when a line would have had it.
+func TestJitter(t *testing.T) {
+	for _, tt := range []struct {
+		jitter, hole time.Duration
+		fault        modbus.Fault
+	}{
+		{0, 30 * time.Millisecond, modbus.None},
+		{0, 60 * time.Millisecond, modbus.Frame},
+		{500 * time.Millisecond, 450 * time.Millisecond, modbus.None},
+		{500 * time.Millisecond, 600 * time.Millisecond, modbus.Frame},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w, _, client := newWire(rtu.Config{Virtual: true, Jitter: tt.jitter})
+			var arrived time.Time
+			w.device = func(req []byte, end time.Time) {
+				w.say(end.Add(latency), reply(req)[:10]...)
+				arrived = end.Add(latency + line.Chars(10) + tt.hole)
+				w.arrive(arrived, reply(req)[10:]...)
+			}
+			data, err := client.Do(readHolding(1, 3, 10), timing)
+			want(t, err, tt.fault)
+			if err == nil && (!right(data, 1, 3) || !time.Now().Equal(arrived)) {
+				t.Errorf("jitter %v, hole %v: % x, %v late", tt.jitter, tt.hole, data, time.Since(arrived))
+			}
+		})
+	}
+}
+
+// TestLatency measures from the end of the request to the start of the reply, in
+// whatever lumps the receiver hands it over; a failure has none.
+func TestLatency(t *testing.T) {
+	for _, trigger := range []int{0, 5, 14} {
+		synctest.Test(t, func(t *testing.T) {
+			w, transport, client := newWire(rtu.Config{})
+			w.trigger = trigger
+			if _, err := client.Do(readHolding(1, 0, 10), timing); err != nil {
+				t.Fatal(err)
+			}
+			if got := transport.Latency(); got != latency {
+				t.Errorf("in lumps of %d: %v, want %v", trigger, got, latency)
+			}
+			w.device = nil
+			if _, err := client.Do(readHolding(1, 0, 10), timing); err == nil || transport.Latency() != 0 {
+				t.Errorf("%v after %v", transport.Latency(), err)
+			}
+		})
+	}
+}

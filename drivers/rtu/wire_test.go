@@ -124,6 +124,13 @@ func (w *wire) say(start time.Time, bytes ...byte) time.Time {
 	return end
 }
 
+// arrive puts bytes into the port's buffer, all at once.
+func (w *wire) arrive(at time.Time, bytes ...byte) {
+	for _, b := range bytes {
+		w.in = append(w.in, character{start: at, end: at, at: at, b: b})
+	}
+}
+
 func (w *wire) deliver(from int, at time.Time) {
 	for i := from; i < len(w.in); i++ {
 		w.in[i].at = at

@@ -31,6 +31,8 @@ type field struct {
 	open  int
 }
 
+func (f *field) Framing() modbus.Framing { return modbus.RTU }
+
 func (f *field) Open(l modbus.Line) (scan.Port, error) {
 	f.line = l
 	f.open++

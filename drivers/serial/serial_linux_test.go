@@ -39,7 +39,7 @@ func pty(t *testing.T) (master *os.File, path string) {
 
 func open(t *testing.T, path string, l modbus.Line) *serial.Port {
 	t.Helper()
-	p, err := serial.Open(serial.Config{Path: path, Line: l})
+	p, err := serial.Open(serial.Config{Port: path, Line: l})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestRefusesAnUnlikelyLine(t *testing.T) {
 		{Baud: 9600, DataBits: 8, Parity: 'X', StopBits: 1},
 		{Baud: 9600, DataBits: 8, Parity: modbus.NoParity, StopBits: 3},
 	} {
-		if p, err := serial.Open(serial.Config{Path: path, Line: l}); err == nil {
+		if p, err := serial.Open(serial.Config{Port: path, Line: l}); err == nil {
 			p.Close()
 			t.Errorf("%+v was opened", l)
 		}
@@ -157,7 +157,7 @@ func TestRefusesAnUnlikelyLine(t *testing.T) {
 func TestExclusive(t *testing.T) {
 	_, path := pty(t)
 	p := open(t, path, line)
-	_, err := serial.Open(serial.Config{Path: path, Line: line})
+	_, err := serial.Open(serial.Config{Port: path, Line: line})
 	if !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), "in use") {
 		t.Fatalf("second open: %v", err)
 	}
@@ -271,12 +271,12 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 		{t.TempDir(), "not a serial port"},
 	}
 	for _, tt := range tests {
-		_, err := serial.Open(serial.Config{Path: tt.path, Line: line})
+		_, err := serial.Open(serial.Config{Port: tt.path, Line: line})
 		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), tt.path) {
 			t.Errorf("%s: %v, want %q", tt.path, err, tt.want)
 		}
 	}
-	if _, err := serial.Open(serial.Config{Path: missing, Line: line}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := serial.Open(serial.Config{Port: missing, Line: line}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v is not fs.ErrNotExist", err)
 	}
 }
@@ -294,7 +294,7 @@ func TestManyOpenFiles(t *testing.T) {
 			break
 		}
 	}
-	_, err := serial.Open(serial.Config{Path: path, Line: line})
+	_, err := serial.Open(serial.Config{Port: path, Line: line})
 	if err == nil || !strings.Contains(err.Error(), "too many files open") {
 		t.Errorf("opened above descriptor 1023: %v", err)
 	}

@@ -5,9 +5,11 @@
 package config
 
 import (
+	"net/netip"
 	"time"
 
 	"sluice/drivers/modbus"
+	"sluice/drivers/serial"
 	"sluice/mapping"
 )
 
@@ -27,13 +29,22 @@ type Config struct {
 	Digest  string // "sha256:" and the first 16 hex digits of the file's hash
 }
 
-// Bus is one serial port with RS-485 devices on it.
+// Bus is one line with devices on it, or one device on the network. One of Port,
+// Dial and Listen says where it is.
 type Bus struct {
-	ID   string
-	Port string // e.g. /dev/ttyUSB0 or /dev/serial/by-id/...
-	Line modbus.Line
-	Gap  time.Duration // silence kept before each request on top of t3.5
-	Echo bool          // the adapter returns what it sends
+	ID      string
+	Port    string         // a serial port, see serial.CheckName
+	Dial    string         // host:port of a device, gateway or converter
+	Listen  string         // host:port on which a converter dials in
+	Allow   []netip.Prefix // who may do that
+	Framing modbus.Framing
+	Line    modbus.Line   // behind a converter or gateway as far as known; what is planned with
+	Gap     time.Duration // silence kept before each request on top of t3.5
+	Echo    bool          // the adapter returns what it sends
+	// RS485 is how the transceiver of a port is switched; nil if it does so by
+	// itself.
+	RS485      *serial.RS485
+	LowLatency bool // ask the driver of the port to hand over characters at once
 }
 
 // Publish says how readings become messages.

@@ -3,6 +3,7 @@ package config_test
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,8 +66,8 @@ func TestReference(t *testing.T) {
 	}
 }
 
-// TestReferenceDefaults makes sure that the defaults that the reference states
-// are the ones that hold.
+// TestDefaults makes sure that the defaults that the reference states are the
+// ones that hold.
 func TestDefaults(t *testing.T) {
 	c, err := config.Parse("minimal.yaml", []byte(configs.Minimal+`
 bridges:
@@ -75,22 +76,28 @@ bridges:
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := c.Devices[0].Points[0]
-	b := c.Bridges[0]
-	for _, tt := range []struct{ name, got string }{
-		{"gateway: gw", "gateway: " + strings.Replace(c.Gateway, c.Site, "gw", 1)},
-		{"interval: 5s ", "interval: " + mapping.FormatDuration(p.Interval) + " "},
-		{"timeout: 500ms ", "timeout: " + mapping.FormatDuration(c.Devices[0].Timeout) + " "},
-		{"keepalive: 60s", "keepalive: 60s" + strings.TrimPrefix(b.KeepAlive.String(), "1m0s")},
-		{"size: 256MiB", "size: " + mapping.FormatSize(b.Queue.Bytes)},
-		{"commit_delay: 200ms", "commit_delay: " + mapping.FormatDuration(b.Queue.CommitDelay)},
-		{`client_id: "{gateway}"`, `client_id: "` + strings.Replace(b.ClientID, c.Gateway, "{gateway}", 1) + `"`},
-		{`topic: "{site}/{device}/{point}"`, `topic: "` + c.Publish.Topic + `"`},
-		{`{address: "127.0.0.1:1883"}`, `{address: "` + c.Broker.Listen[0] + `"}`},
+	d, b := c.Devices[0], c.Bridges[0]
+	for _, stated := range []string{
+		"# between two polls of a point, 10ms to 1d (default " + mapping.FormatDuration(d.Points[0].Interval) + ")",
+		"# end of a request to the first byte of the reply, 10ms to 30s (default " + mapping.FormatDuration(d.Timeout) + ")",
+		fmt.Sprintf("# failed exchanges in a row until a device is offline, 1 to 1000 (default %d)", d.OfflineAfter),
+		"# and no answer for so long, 0s to 1h (default " + mapping.FormatDuration(d.OfflineTime) + ")",
+		fmt.Sprintf("# fleet the gateway belongs to (default: %s)", c.Group),
+		fmt.Sprintf("topic: %q", c.Publish.Topic),
+		fmt.Sprintf("payload: %s ", c.Publish.Payload),
+		fmt.Sprintf("# the broker keeps the last value for new subscribers (default %v)", c.Publish.Retain),
+		fmt.Sprintf("{address: %q}  # (default)", c.Broker.Listen[0]),
+		fmt.Sprintf("# 5s to 20m (default %.0fs)", b.KeepAlive.Seconds()),
+		"# on disk, 4MiB to 1TiB (default " + mapping.FormatSize(b.Queue.Bytes) + ")",
+		"# drop-oldest, or reject: publishers get no acknowledgement (default drop-oldest)",
+		"# messages wait so long to be written together, 0s to 1m (default " + mapping.FormatDuration(b.Queue.CommitDelay) + ")",
 	} {
-		if tt.got != tt.name || (tt.name != "gateway: gw" && !strings.Contains(configs.Reference, tt.name)) {
-			t.Errorf("the default is %q; the reference says %q", tt.got, tt.name)
+		if !strings.Contains(configs.Reference, stated) {
+			t.Errorf("the reference does not say %q", stated)
 		}
+	}
+	if c.Gateway != c.Site || b.ClientID != c.Gateway || !b.Queue.DropOldest || b.Send[0].To != "{topic}" {
+		t.Errorf("gateway %q, client id %q, drop oldest %v, to %q: not as the reference says", c.Gateway, b.ClientID, b.Queue.DropOldest, b.Send[0].To)
 	}
 	if b.URL != "mqtt://127.0.0.1:1883" {
 		t.Errorf("url %s, want the usual port added", b.URL)

@@ -4,16 +4,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"time"
 
-	"sluice/drivers/modbus"
 	"sluice/mapping"
-)
-
-// Limits of a bus.
-const (
-	maxBaud = 4_000_000
-	maxGap  = time.Second
 )
 
 // reader reads one site file.
@@ -39,73 +31,11 @@ func (r *reader) site(root mapping.Node) *Config {
 	r.siteID, r.gateway = c.Site, c.Gateway
 	c.Buses = r.buses(m.Need("buses", `[{id: rs485, port: /dev/ttyUSB0, baud: 9600, format: 8N1}]`))
 	c.Devices = mapping.ReadDevices(m.Need("devices", `[{id: main-meter, bus: rs485, unit: 1, points: [...]}]`),
-		mapping.ReadSettings(m.Get("defaults")), busIDs(c.Buses))
+		mapping.ReadSettings(m.Get("defaults")), mappingBuses(c.Buses))
 	c.Publish = r.publish(m.Get("publish"))
 	c.Broker = r.broker(m.Get("broker"))
 	c.Bridges = r.bridges(m.Get("bridges"))
 	return c
-}
-
-func busIDs(buses []Bus) []string {
-	ids := make([]string, len(buses))
-	for i, b := range buses {
-		ids[i] = b.ID
-	}
-	return ids
-}
-
-func (r *reader) buses(n mapping.Node) []Bus {
-	var buses []Bus
-	ports := map[string]string{}
-	ids := map[string]bool{}
-	for _, item := range n.Seq() {
-		b := r.bus(item)
-		if b.ID != "" && ids[b.ID] {
-			item.As(fmt.Sprintf("bus %q", b.ID)).Problem("give each bus an id of its own", "the id is used twice")
-		}
-		ids[b.ID] = true
-		if other, taken := ports[b.Port]; taken && b.Port != "" {
-			item.As(fmt.Sprintf("bus %q", b.ID)).Problem("put the devices of one line on one bus",
-				"port %s belongs to bus %q already", b.Port, other)
-		}
-		ports[b.Port] = b.ID
-		buses = append(buses, b)
-	}
-	return buses
-}
-
-func (r *reader) bus(n mapping.Node) Bus {
-	m := n.As("bus").Map("id", "port", "baud", "format", "gap", "echo")
-	b := Bus{ID: m.Need("id", "rs485").ID()}
-	m = m.Named(fmt.Sprintf("bus %q", b.ID))
-	port := m.Need("port", "/dev/ttyUSB0")
-	b.Port = port.Text()
-	if b.Port != "" && !filepath.IsAbs(b.Port) {
-		port.Problem("write /dev/"+strings.TrimPrefix(b.Port, "dev/"), "port %q is not a full path", b.Port)
-	}
-	b.Line.Baud = m.Need("baud", "9600").Int(50, maxBaud, 9600)
-	b.format(m.Need("format", "8N1"))
-	b.Gap = m.Get("gap").Duration(0, maxGap, 0)
-	b.Echo = m.Get("echo").Bool(false)
-	return b
-}
-
-// format reads the serial format of the bus: 8N1 where it cannot.
-func (b *Bus) format(n mapping.Node) {
-	b.Line.DataBits, b.Line.Parity, b.Line.StopBits = 8, modbus.NoParity, 1
-	s := n.Text()
-	if s == "" {
-		return
-	}
-	bits, parity, stop, err := modbus.ParseFormat(s)
-	switch {
-	case err != nil:
-		n.Problem("write data bits, parity (N, E or O) and stop bits, e.g. 8E1", "%q is not a serial format", s)
-	case bits != 8:
-		n.Problem(fmt.Sprintf("write 8%c%d", parity, stop), "Modbus RTU sends 8 data bits, not %d", bits)
-	default:
-		b.Line.DataBits, b.Line.Parity, b.Line.StopBits = bits, parity, stop
-	}
 }
 
 func (r *reader) publish(n mapping.Node) Publish {

@@ -191,8 +191,11 @@ func (l *Log) saveCursor() error {
 	l.mu.Unlock()
 	before := l.disk.cursorBad
 	err := l.disk.writeCursor(end, acc)
-	if l.disk.cursorBad != before {
-		l.opt.Log.Warn("queue cursor", "written", err == nil, "err", err)
+	switch after := l.disk.cursorBad; {
+	case after && !before:
+		l.opt.Log.Warn("queue cannot save its cursor", "err", err)
+	case before && !after:
+		l.opt.Log.Info("queue saves its cursor again")
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -96,6 +96,7 @@ func damageCases() []damageCase {
 		{name: "last frame", damage: flipAt(3, page+6*frameSize+99), lost: seqs(79, 81), next: 81, acked: 11},
 		{name: "last frame, killed", dirty: true, damage: flipAt(3, page+6*frameSize+99), next: 79, acked: 1},
 		{name: "torn tail", damage: cut(3, page+7*frameSize-100), lost: seqs(79, 81), next: 81, acked: 11},
+		{name: "padding of the last frame", damage: cut(3, page+7*frameSize-2), lost: seqs(79, 81), next: 81, acked: 11},
 		{name: "newest segment empty", damage: cut(3, 0), lost: seqs(67, 81), next: 81, acked: 11},
 		{name: "sealed segment cut short", damage: cut(1, page+9*frameSize+5), lost: seqs(41, 45), next: 81, acked: 11},
 		{name: "segments swapped", damage: func(d *disk, s []string) {

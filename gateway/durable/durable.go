@@ -32,13 +32,6 @@ const (
 	DropOldest                 // the oldest segment goes, and its records are counted as lost
 )
 
-func (w WhenFull) String() string {
-	if w == DropOldest {
-		return "drop oldest"
-	}
-	return "reject"
-}
-
 // Errors that callers branch on.
 var (
 	ErrFull     = errors.New("queue is full")

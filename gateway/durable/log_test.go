@@ -346,6 +346,79 @@ func TestSegmentSizeMayChange(t *testing.T) {
 	})
 }
 
+func TestOpeningReadsOneSegment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := durabletest.New(1)
+		opt := durable.Options{SegmentBytes: 32 << 10, MaxBytes: 4 << 20}
+		log := open(t, disk, opt)
+		frames(t, log, 100, 7, 1000)
+		log.Close()
+		read := map[string]bool{}
+		disk.SetFaults(durabletest.Faults{Before: func(op, name string) { read[name] = read[name] || op == "read" }})
+		log, err := durable.OpenFS(disk.Start(), opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		disk.SetFaults(durabletest.Faults{})
+		defer log.Close()
+		segments := segmentsOf(disk)
+		if newest := segments[len(segments)-1]; len(read) != 2 || !read["cursor"] || !read[newest] {
+			t.Errorf("of %d segments %v were read", len(segments), read)
+		}
+	})
+}
+
+// TestConcurrentUse is for the race detector.
+func TestConcurrentUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opt := small
+		opt.WhenFull = durable.DropOldest
+		log := open(t, durabletest.New(1), opt)
+		ctx, cancel := context.WithCancel(t.Context())
+		var users, others sync.WaitGroup
+		for range 4 {
+			users.Go(func() {
+				for range 100 {
+					seq, err := log.Append(make([]byte, 1000))
+					if err == nil {
+						err = log.Wait(ctx, seq)
+					}
+					if err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		for range 2 {
+			others.Go(func() {
+				r := log.NewReader(1)
+				for last := durable.Seq(0); log.WaitFor(ctx, last+1) == nil; {
+					rec, ok, err := r.Next()
+					if err != nil || (ok && rec.Seq <= last) {
+						t.Errorf("got %d after %d, %v", rec.Seq, last, err)
+					}
+					if ok {
+						last = rec.Seq
+						log.Ack(last - min(last, 20))
+					}
+				}
+			})
+		}
+		others.Go(func() {
+			for ctx.Err() == nil {
+				checkAccount(t, log)
+				time.Sleep(10 * time.Millisecond)
+			}
+		})
+		users.Wait()
+		cancel()
+		others.Wait()
+		if s := checkAccount(t, log); s.Appended != 400 || s.Damage != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
 func TestOptionsAreChecked(t *testing.T) {
 	for _, opt := range []durable.Options{
 		{SegmentBytes: 100_000},

@@ -223,24 +223,23 @@ func (l *Log) recoverCursor(whole bool) error {
 
 // trim removes the spares that are not whole, of another size, or too many.
 func (s *store) trim() {
-	s.spares = slices.DeleteFunc(s.spares, func(name string) bool { return !s.whole(name) })
-	for len(s.spares) > maxSpares {
-		last := len(s.spares) - 1
-		s.discard(s.spares[last])
-		s.spares = s.spares[:last]
+	kept := s.spares[:0]
+	for _, name := range s.spares {
+		if len(kept) < maxSpares && s.whole(name) {
+			kept = append(kept, name)
+		} else {
+			s.discard(name)
+		}
 	}
+	s.spares = kept
 }
 
-// whole reports whether a spare can be used; if not, it is removed.
 func (s *store) whole(name string) bool {
 	f, err := s.fs.Open(name)
 	if err != nil {
 		return false
 	}
 	defer f.Close()
-	if size, err := f.Size(); err != nil || size != s.segmentSize {
-		s.discard(name)
-		return false
-	}
-	return true
+	size, err := f.Size()
+	return err == nil && size == s.segmentSize
 }

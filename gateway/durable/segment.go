@@ -73,16 +73,16 @@ func (s frames) read(off int64, buf []byte) (head, []byte, error) {
 	if err != nil {
 		return h, nil, err
 	}
-	if cap(buf) < int(h.length) {
-		buf = make([]byte, h.length)
+	rest := int(h.size() - headSize) // with the padding
+	if cap(buf) < rest {
+		buf = make([]byte, rest)
 	}
-	body := buf[:h.length]
-	if err := readFull(s.file, body, off+headSize); err != nil && !errors.Is(err, errDamaged) {
+	if err := readFull(s.file, buf[:rest], off+headSize); err != nil && !errors.Is(err, errDamaged) {
 		return h, nil, err
-	} else if err != nil || !checkBody(body, s.epoch, h) {
+	} else if err != nil || !checkBody(buf[:h.length], s.epoch, h) {
 		return h, nil, errBody
 	}
-	return h, body, nil
+	return h, buf[:h.length], nil
 }
 
 // find returns where the first frame at or behind off starts; limit when there

@@ -18,7 +18,8 @@ func sluice() Rules {
 				"mapping/point", "drivers/modbus", "broker/topic", "gateway/durable", "gateway/backoff", "configs",
 			}},
 			{"a mechanism has one concern and is joined to another only by an engine", []string{
-				"mapping/layout", "mapping/payload", "drivers/serial", "drivers/rtu", "drivers/monitor", "drivers/scan", "drivers/sim/device",
+				"mapping/layout", "mapping/payload", "drivers/serial", "drivers/rtu", "drivers/ascii", "drivers/tcp",
+				"drivers/monitor", "drivers/scan", "drivers/sim/device",
 				"bridge/queue", "bridge/upstream",
 			}},
 			{"engines never import each other, so that each is tested, replaced and understood alone", []string{
@@ -36,6 +37,10 @@ func sluice() Rules {
 		Libraries: []Library{
 			{Path: "github.com/goburrow/modbus", Importers: []string{"drivers/modbus"},
 				Why: "its Client and packagers are all we take: errors and handlers of its own stay behind our faults"},
+			{Path: "github.com/grid-x/modbus", Importers: []string{"test/bench"},
+				Why: "it is what we measure ourselves against"},
+			{Path: "github.com/simonvetter/modbus", Importers: []string{"test/bench"},
+				Why: "it is what we measure ourselves against"},
 			{Path: "go.bug.st/serial", Importers: []string{"drivers/serial"},
 				Why: "a port is four methods to everybody else, and a pipe in tests"},
 			{Path: "gopkg.in/yaml.v3", Importers: []string{"mapping", "gateway/config"},

@@ -54,7 +54,7 @@ broker:
 // latency measures from the last character of a reply on the wire to the message
 // in the hands of a subscriber, and what memory and processor time the gateway
 // takes meanwhile: the real program on a pseudo-terminal.
-func latency(ctx context.Context) ([]row, error) {
+func latency(ctx context.Context, _ options) ([]row, error) {
 	line := modbus.Line{Baud: 19200, DataBits: 8, Parity: modbus.NoParity, StopBits: 1}
 	pty, err := sim.OpenPTY()
 	if err != nil {

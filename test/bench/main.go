@@ -1,6 +1,6 @@
 // Command bench is the home of all benchmarks:
 //
-//	go run ./test/bench NAME [-json]
+//	go run ./test/bench NAME [-json] [-short] [-stacks NAME,NAME]
 //
 // It prints one table for people, or with -json one object a row with the keys
 // bench, stack, case and figures. Whatever is compared runs in the same run on
@@ -30,9 +30,21 @@ type row struct {
 // figures are measured values by name; a name ends in its unit.
 type figures map[string]float64
 
+// options are what the command line says, beside the name.
+type options struct {
+	short  bool
+	stacks []string // those to run; none: all
+}
+
+func (o options) wants(stack string) bool {
+	return len(o.stacks) == 0 || slices.Contains(o.stacks, stack)
+}
+
 // benches are the benchmarks by name.
-var benches = map[string]func(context.Context) ([]row, error){
+var benches = map[string]func(context.Context, options) ([]row, error){
 	"latency": latency,
+	"bus":     bus,
+	"faults":  faults,
 }
 
 func main() {
@@ -45,6 +57,9 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
+	if len(args) == 2 && args[0] == childName {
+		return child(args[1])
+	}
 	if len(args) == 0 || benches[args[0]] == nil {
 		names := make([]string, 0, len(benches))
 		for name := range benches {
@@ -55,10 +70,16 @@ func run(ctx context.Context, args []string) error {
 	}
 	f := flag.NewFlagSet("bench "+args[0], flag.ContinueOnError)
 	asJSON := f.Bool("json", false, "one JSON object a row")
+	short := f.Bool("short", false, "a tenth of the time, with that much less to be had from the result")
+	only := f.String("stacks", "", "the stacks to run, separated by commas (default all)")
 	if err := f.Parse(args[1:]); err != nil {
 		return err
 	}
-	rows, err := benches[args[0]](ctx)
+	o := options{short: *short}
+	if *only != "" {
+		o.stacks = strings.Split(*only, ",")
+	}
+	rows, err := benches[args[0]](ctx, o)
 	if err != nil {
 		return fmt.Errorf("%s: %w", args[0], err)
 	}
@@ -90,7 +111,11 @@ func printTable(rows []row) error {
 	for _, r := range rows {
 		fmt.Fprintf(w, "%s\t%s\t", r.Stack, r.Case)
 		for _, name := range names {
-			fmt.Fprintf(w, "%.4g\t", r.Figures[name])
+			if v, ok := r.Figures[name]; ok {
+				fmt.Fprintf(w, "%.4g\t", v)
+			} else {
+				fmt.Fprint(w, "-\t")
+			}
 		}
 		fmt.Fprintln(w)
 	}

@@ -73,11 +73,22 @@ func TestScripts(t *testing.T) {
 			env.Setenv("BIN", bin)
 			env.Setenv("TERM", "dumb")
 			env.Values[stampKey{}] = new(time.Time)
+			env.Values[adapterKey{}] = new(adapter)
 			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond != "root" {
+				return false, fmt.Errorf("unknown condition %q", cond)
+			}
+			return os.Geteuid() == 0, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"freeport":   freePort,
 			"slave":      slave,
+			"netslave":   netSlave,
+			"plug":       plug,
+			"unplug":     unplug,
+			"idle":       idle,
 			"hub":        hub,
 			"mosquitto":  mosquitto,
 			"collect":    collect,

@@ -84,9 +84,11 @@ func stamp(ts *testscript.TestScript, neg bool, args []string) {
 func within(ts *testscript.TestScript, neg bool, args []string) {
 	limit, err := time.ParseDuration(args[0])
 	ts.Check(err)
-	if took := time.Since(*ts.Value(stampKey{}).(*time.Time)); took > limit {
+	took := time.Since(*ts.Value(stampKey{}).(*time.Time))
+	if took > limit {
 		ts.Fatalf("took %v, at most %v is allowed", took, limit)
 	}
+	ts.Logf("took %v", took.Round(time.Millisecond))
 }
 
 // render copies a file with variables filled in.

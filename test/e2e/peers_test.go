@@ -31,25 +31,36 @@ func freePort(ts *testscript.TestScript, neg bool, names []string) {
 	}
 }
 
-// slave joins two pseudo-terminals and serves pymodbus's RTU slave on the far
-// one; the near one is $WORK/NAME.
+// slave joins two pseudo-terminals and serves pymodbus's slave on the far one; the
+// near one is $WORK/NAME.
 //
-//	slave NAME
+//	slave NAME [rtu|ascii]
 func slave(ts *testscript.TestScript, neg bool, args []string) {
 	near := ts.MkAbs(args[0])
 	far := near + "-far"
 	start(ts, "socat", "pty,raw,echo=0,link="+near, "pty,raw,echo=0,link="+far)
 	eventually(ts, "socat's terminals", func() bool { return exists(near) && exists(far) })
-	serveSlave(ts, far, near)
+	serveSlave(ts, far, near, args[1:]...)
 }
 
-// serveSlave runs pymodbus's RTU slave on one port and waits until a master on
+// serveSlave runs pymodbus's slave on one port and waits until a master on
 // another hears it.
-func serveSlave(ts *testscript.TestScript, port, heard string) {
-	start(ts, "/usr/bin/python3", filepath.Join(ts.Getenv("PEERS"), "slave.py"), port)
+func serveSlave(ts *testscript.TestScript, port, heard string, framing ...string) {
+	start(ts, "/usr/bin/python3", append([]string{filepath.Join(ts.Getenv("PEERS"), "slave.py"), port}, framing...)...)
+	if len(framing) > 0 && framing[0] == "ascii" {
+		return // mbpoll does not speak it
+	}
 	eventually(ts, "pymodbus to answer", func() bool {
 		return exec.Command("mbpoll", "-m", "rtu", "-b", "19200", "-P", "none", "-a", "7", "-0", "-r", "0", "-c", "1", "-o", "0.2", "-1", heard).Run() == nil
 	})
+}
+
+// netslave serves pymodbus's slave on a TCP port of loopback.
+//
+//	netslave PORT rtu|ascii|tcp
+func netSlave(ts *testscript.TestScript, neg bool, args []string) {
+	start(ts, "/usr/bin/python3", filepath.Join(ts.Getenv("PEERS"), "slave.py"), args[0], args[1])
+	eventually(ts, "pymodbus on port "+args[0], func() bool { return listening(args[0]) })
 }
 
 // hub is a line with three taps: pymodbus's RTU slave is on the first, $WORK/NAME-a

@@ -1,8 +1,11 @@
-"""A foreign Modbus RTU slave for the end-to-end tests: pymodbus's server.
+"""A foreign Modbus slave for the end-to-end tests: pymodbus's server.
 
-usage: slave.py PORT
+usage: slave.py PORT [FRAMING]
 
-Unit 7 holds, at these addresses on the wire:
+PORT is a terminal, or a TCP port on loopback. FRAMING is rtu, ascii or tcp; it is
+rtu unless given.
+
+Units 7 and 255 hold, at these addresses on the wire:
   input     0-1   float32 230.5, high word first
   input     2-3   float32 -12.25, low word first
   holding   0     int16 -234
@@ -18,8 +21,8 @@ import struct
 import sys
 
 from pymodbus.datastore import ModbusServerContext, ModbusSlaveContext, ModbusSparseDataBlock
-from pymodbus.server import StartAsyncSerialServer
-from pymodbus.transaction import ModbusRtuFramer
+from pymodbus.server import StartAsyncSerialServer, StartAsyncTcpServer
+from pymodbus.transaction import ModbusAsciiFramer, ModbusRtuFramer, ModbusSocketFramer
 
 logging.disable(logging.CRITICAL)
 
@@ -54,9 +57,12 @@ unit = ModbusSlaveContext(
 
 
 async def main():
-    await StartAsyncSerialServer(
-        context=ModbusServerContext(slaves={7: unit}, single=False),
-        framer=ModbusRtuFramer, port=sys.argv[1], baudrate=19200, timeout=0.005,
-    )
+    port, framing = sys.argv[1], (sys.argv[2:] or ["rtu"])[0]
+    context = ModbusServerContext(slaves={7: unit, 255: unit}, single=False)
+    framer = {"rtu": ModbusRtuFramer, "ascii": ModbusAsciiFramer, "tcp": ModbusSocketFramer}[framing]
+    if port.isdigit():
+        await StartAsyncTcpServer(context=context, framer=framer, address=("127.0.0.1", int(port)))
+    else:
+        await StartAsyncSerialServer(context=context, framer=framer, port=port, baudrate=19200, timeout=0.005)
 
 asyncio.run(main())

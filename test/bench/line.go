@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"sync"
+	"time"
+
+	"sluice/drivers/modbus"
+	"sluice/drivers/sim"
+	"sluice/drivers/sim/device"
+)
+
+// conditions are a line, the units on it, and what is asked of them.
+type conditions struct {
+	name      string
+	line      modbus.Line
+	units     int
+	latency   time.Duration // of every unit
+	faults    sim.Faults
+	registers int
+	timeout   time.Duration
+	exchanges int           // 0: as many as fit into span
+	span      time.Duration // looked at after each exchange
+}
+
+// limit is the least time an exchange takes: request, silence, latency of the
+// device, reply, silence.
+func (c conditions) limit() time.Duration {
+	return c.line.Chars(8+5+2*c.registers) + 2*c.line.Silence() + c.latency
+}
+
+// pattern is a device of which every register of every unit holds another value.
+type pattern modbus.UnitID
+
+func (p pattern) Read(_ time.Time, _ device.Table, address uint16, words []uint16) error {
+	for i := range words {
+		words[i] = value(modbus.UnitID(p), address+uint16(i))
+	}
+	return nil
+}
+
+func (p pattern) Write(time.Time, device.Table, uint16, []uint16) error {
+	return device.IllegalFunction
+}
+
+// value is what a pattern holds. testdata/libmodbus.c knows it too.
+func value(unit modbus.UnitID, address uint16) uint16 { return uint16(unit)*257 ^ address*40503 }
+
+// sample is one stack under one set of conditions.
+type sample struct {
+	outcome
+	wire sim.Stats
+	late time.Duration // 99th percentile of how late the simulator itself was
+}
+
+// measure runs a stack in a process of its own on a line of its own.
+func (c conditions) measure(ctx context.Context, command []string, stack string) (sample, error) {
+	pty, err := sim.OpenPTY()
+	if err != nil {
+		return sample{}, err
+	}
+	defer pty.Unplug()
+	units := map[modbus.UnitID]sim.Unit{}
+	for id := modbus.UnitID(1); int(id) <= c.units; id++ {
+		units[id] = sim.Unit{Device: pattern(id), Latency: c.latency, Queue: true}
+	}
+	var late []time.Duration
+	note := func(r sim.Reply) { late = append(late, time.Since(r.At)) }
+	bus := sim.New(sim.Config{Line: c.line, Units: units, Seed: 1, OnReply: note})
+	bus.SetFaults(c.faults)
+	var s sample
+	ctx, cancel := context.WithCancel(ctx)
+	var serving sync.WaitGroup
+	serving.Go(func() { bus.Serve(ctx, pty) })
+	s.outcome, err = start(ctx, command, c.job(stack, pty.Path()))
+	cancel()
+	serving.Wait()
+	if err != nil {
+		return s, fmt.Errorf("%s, %s: %w", stack, c.name, err)
+	}
+	slices.Sort(late)
+	s.wire, s.late = bus.Stats(), late[len(late)*99/100]
+	return s, nil
+}
+
+func (c conditions) job(stack, path string) job {
+	return job{
+		Stack: stack, Path: path, Line: c.line, Units: c.units, Registers: c.registers,
+		Timeout: c.timeout, Exchanges: c.exchanges, Span: c.span,
+	}
+}
+
+// start runs the process of a stack and returns what it prints.
+func start(ctx context.Context, command []string, j job) (outcome, error) {
+	text, err := json.Marshal(j)
+	if err != nil {
+		return outcome{}, err
+	}
+	if j.Stack == libmodbus {
+		command = append(command, j.words()...)
+	} else {
+		command = append(command, childName, string(text))
+	}
+	var out bytes.Buffer
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Stdout, cmd.Stderr = &out, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return outcome{}, err
+	}
+	var o outcome
+	if err := json.Unmarshal(out.Bytes(), &o); err != nil {
+		return o, fmt.Errorf("%w in %q", err, out.String())
+	}
+	return o, nil
+}
