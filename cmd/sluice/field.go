@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -28,7 +30,7 @@ type target struct {
 
 // String says where the device is, for the first line of a report.
 func (g target) String() string {
-	where := fmt.Sprintf("unit %d on %s (%s)", g.device.Unit, g.bus.Port, g.bus.Line)
+	where := fmt.Sprintf("unit %d on %s (%s)", g.device.Unit, cmp.Or(g.bus.Port, g.bus.Dial), g.bus.Line)
 	if g.device.ID == "" {
 		return where
 	}
@@ -185,7 +187,7 @@ func (f *targetFlags) inSite(t terminal, device string, point ...string) (target
 	b := slices.IndexFunc(cfg.Buses, func(b config.Bus) bool { return b.ID == g.device.Bus })
 	g.bus = cfg.Buses[b] // the site file has been checked
 	if *f.port != "" {
-		g.bus.Port = *f.port
+		g.bus.Port, g.bus.Dial, g.bus.Listen = *f.port, "", ""
 	}
 	if len(point) == 0 {
 		return g, nil
@@ -222,6 +224,9 @@ func explainPort(err error) error {
 	if errors.Is(err, unix.EBUSY) {
 		return hint(err, "if that is `sluice run`, its values are on the broker; stop it to use the port yourself")
 	}
+	if _, ok := errors.AsType[*net.OpError](err); ok {
+		return hint(err, "check address and port, and that nobody else is connected: many devices serve one master")
+	}
 	return hint(err, "name the port that the adapter got: ls -l /dev/serial/by-id")
 }
 
@@ -241,7 +246,7 @@ func explainExchange(err error) error {
 	case e.Exception != 0:
 		return hint(err, "the device is there and knows the request; its manual may know why it refuses")
 	case e.Fault == modbus.Silent:
-		return hint(err, "check the unit number, -baud and -format, then A and B swapped, the supply, the termination")
+		return hint(err, "check unit number, speed and format, or let `sluice scan` find them; then A and B swapped, the supply")
 	case e.Fault == modbus.Frame:
 		return hint(err, "another speed or parity, two units with one number, or another master on the line")
 	default:

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -69,7 +71,7 @@ func TestReadOnPort(t *testing.T) {
 		}
 	}
 	if code, out, err := sluice(t, "read "+port+" -baud 115200 -unit 9 -timeout 20ms holding 0x0"); code != exitFailed || out != "" ||
-		!strings.Contains(err, "unit 9: silent: no reply within 20ms\n  hint: check the unit number") {
+		!strings.Contains(err, "unit 9: silent: no reply within 20ms\n  hint: check unit number") {
 		t.Errorf("silent unit: exit code %d\n%s%s", code, out, err)
 	}
 }
@@ -102,11 +104,40 @@ there    input 0x0001 (30002)  8000  32768        good
 missing  input 0x0005 (30006)  –     –            bad: exception 2
 `, exitFailed, "sluice: 1 of 2 values could not be read: unit 8: refused: exception 2 (illegal data address)\n  hint: the device has no such register: " +
 			"manuals count from 0 or from 1, so try the neighbours\n"},
-		{"gone", "", exitFailed, "sluice: unit 9: silent: no reply within 100ms\n  hint: check the unit number, -baud and -format, then A and B swapped, the supply, the termination\n"},
+		{"gone", "", exitFailed, "sluice: unit 9: silent: no reply within 300ms\n  hint: check unit number, speed and format, or let `sluice scan` find them; then A and B swapped, the supply\n"},
 	} {
 		if code, out, err := sluice(t, "read -c "+site+" "+tt.args); code != tt.code || out != tt.out || err != tt.err {
 			t.Errorf("%s: exit code %d\n%s%s", tt.args, code, out, err)
 		}
+	}
+}
+
+// TestPortInsteadOfNetwork has a device behind a converter, and a line of its own
+// at the desk.
+func TestPortInsteadOfNetwork(t *testing.T) {
+	text, err := os.ReadFile(siteOn(t, "/dev/none"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	site := filepath.Join(t.TempDir(), "site.yaml")
+	network := strings.Replace(string(text), "port: /dev/none", "tcp: \"127.0.0.1:1\", framing: rtu", 1)
+	if err := os.WriteFile(site, []byte(network), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, problem := sluice(t, "read -c "+site+" -port "+serveMemory(t)+" tank pump")
+	if code != exitOK || !strings.Contains(out, "true") {
+		t.Errorf("exit code %d\n%s%s", code, out, problem)
+	}
+	if code, _, problem := sluice(t, "read -c "+site+" tank pump"); code != exitFailed || !strings.Contains(problem, "hint: check address and port") {
+		t.Errorf("exit code %d, %s", code, problem)
+	}
+	tcp := strings.Replace(network, "framing: rtu, baud: 115200, format: 8N1", "framing: tcp", 1)
+	if err := os.WriteFile(site, []byte(tcp), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, problem := sluice(t, "simulate -c "+site); code != exitFailed || !strings.Contains(out, "bus line is left out: only RTU is simulated, not tcp") ||
+		!strings.Contains(problem, "hint: name a site file with an RTU line") {
+		t.Errorf("exit code %d\n%s%s", code, out, problem)
 	}
 }
 

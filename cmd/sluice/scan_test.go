@@ -39,12 +39,12 @@ func TestScan(t *testing.T) {
 		7: {Device: memory()},
 		9: {Device: memory(), Ignores: []modbus.Function{modbus.Diagnostics, modbus.ReadHoldingRegisters}},
 	}})
-	code, out, err := sluice(t, "scan "+port+" -units 6-7,9 -bauds 115200,9600 -formats 8N1 -timeout 30ms")
+	code, out, err := sluice(t, "scan "+port+" -units 6-7,9 -bauds 115200,9600 -formats 8N1 -timeout 200ms")
 	if code != exitOK || err != "" {
 		t.Errorf("exit code %d, %s", code, err)
 	}
 	head, lines, _ := strings.Cut(out, "\nfor the site file:\n\n")
-	if want := "asking 3 units for 2 speeds and formats on " + port + ": at most 3s; nothing is changed\n" +
+	if want := "asking 3 units for 2 speeds and formats on " + port + ": at most 6s; nothing is changed\n" +
 		"at 115200 8N1\n" +
 		"unit 7 at 115200 8N1: diagnostics: echo, read holding registers: 0x0000 = 05dc, read input registers: 0x0000 = 4366\n" +
 		"unit 9 at 115200 8N1: read input registers: 0x0000 = 4366\n"; head != want {

@@ -45,12 +45,19 @@ func runSimulate(ctx context.Context, args []string, t terminal) error {
 		}
 	}()
 	for _, b := range cfg.Buses {
+		if b.Framing != modbus.RTU {
+			fmt.Fprintf(t.out, "bus %s is left out: only RTU is simulated, not %v\n", b.ID, b.Framing)
+			continue
+		}
 		l, err := newSimulated(b, cfg.Devices, *port, wrong)
 		if err != nil {
 			return err
 		}
 		lines = append(lines, l)
 		l.introduce(t, *site)
+	}
+	if len(lines) == 0 {
+		return hint(errors.New("no bus can be simulated"), "name a site file with an RTU line")
 	}
 	fmt.Fprintln(t.out, "Ctrl-C stops")
 	err = serveAll(ctx, lines)
