@@ -76,7 +76,7 @@ bench-bus: libmodbus ## how much of a line is put to use, and the price, beside 
 	@$(GO) run ./test/bench bus
 
 .PHONY: bench-faults
-bench-faults: libmodbus ## wrong values taken for an answer on a bad line, beside other Modbus clients (6 min)
+bench-faults: libmodbus ## wrong values taken for an answer on a bad line, beside other Modbus clients (5 min)
 	$(say) 'exchanges on a bad line'
 	@$(GO) run ./test/bench faults
 

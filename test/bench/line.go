@@ -84,6 +84,9 @@ func (c conditions) measure(ctx context.Context, command []string, stack string)
 	if err != nil {
 		return s, fmt.Errorf("%s, %s: %w", stack, c.name, err)
 	}
+	if len(late) == 0 {
+		return s, fmt.Errorf("%s, %s: no unit was asked", stack, c.name)
+	}
 	slices.Sort(late)
 	s.wire, s.late = bus.Stats(), late[len(late)*99/100]
 	return s, nil
