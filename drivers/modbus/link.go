@@ -20,8 +20,8 @@ type link struct {
 	shape     Shape // of the reply to sent
 }
 
-// newLink takes goburrow's handlers for the packager inside, but for RTU; their own
-// ports are never opened.
+// newLink takes goburrow's handlers for the packager inside; their own ports are
+// never opened.
 func newLink(t Transport) *link {
 	switch t.Framing() {
 	case ASCII:
@@ -31,8 +31,8 @@ func newLink(t Transport) *link {
 		h := goburrow.NewTCPClientHandler("")
 		return &link{Packager: h, unit: &h.SlaveId, transport: t}
 	default:
-		p := new(rtuPackager)
-		return &link{Packager: p, unit: &p.unit, transport: t}
+		p := newRTUPackager()
+		return &link{Packager: p, unit: &p.SlaveId, transport: t}
 	}
 }
 
