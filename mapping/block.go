@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sluice/drivers/modbus"
+	"sluice/mapping/layout"
 	"sluice/mapping/point"
 )
 
@@ -116,24 +117,33 @@ func (p *Point) Bad(device, reason string, at time.Time) point.Reading {
 
 // decode reads the point from the reply to its block.
 func (p placed) decode(data []byte) (point.Value, error) {
-	raw, err := p.raw(data)
-	switch {
-	case err != nil:
-		return point.Value{}, err
-	case p.Register.Table.Bits():
-		return point.BoolValue(raw[0] != 0), nil
-	default:
-		return p.Layout.Decode(raw)
+	if p.Register.Table.Bits() {
+		return p.bit(data)
 	}
+	raw, err := p.raw(data)
+	if err != nil {
+		return point.Value{}, err
+	}
+	return p.Layout.Decode(raw)
+}
+
+// bit is the coil or discrete input in the reply to its block.
+func (p placed) bit(data []byte) (point.Value, error) {
+	v, err := layout.Coil(data, p.offset)
+	if err != nil {
+		return point.Value{}, errShort
+	}
+	return v, nil
 }
 
 // raw cuts the point out of the reply to its block.
 func (p placed) raw(data []byte) ([]byte, error) {
 	if p.Register.Table.Bits() {
-		if p.offset/8 >= len(data) {
-			return nil, errShort
+		v, err := p.bit(data)
+		if err != nil {
+			return nil, err
 		}
-		return []byte{data[p.offset/8] >> (p.offset % 8) & 1}, nil
+		return []byte{byte(v.Float())}, nil
 	}
 	from, to := 2*p.offset, 2*(p.offset+p.span())
 	if to > len(data) {
