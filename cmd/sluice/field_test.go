@@ -35,7 +35,7 @@ func serve(t *testing.T, cfg sim.Config) string {
 	t.Helper()
 	pty, err := sim.OpenPTY()
 	if err != nil {
-		t.Skipf("no pseudo-terminal: %v", err)
+		t.Fatalf("no pseudo-terminal: %v", err)
 	}
 	cfg.Line = fast
 	ctx, cancel := context.WithCancel(context.Background())

@@ -20,7 +20,7 @@ func echoing(t *testing.T, units map[modbus.UnitID]sim.Unit) (string, *os.File) 
 	t.Helper()
 	pty, err := sim.OpenPTY()
 	if err != nil {
-		t.Skipf("no pseudo-terminal: %v", err)
+		t.Fatalf("no pseudo-terminal: %v", err)
 	}
 	t.Cleanup(pty.Unplug)
 	bus := sim.New(sim.Config{Line: fast, Units: units})
