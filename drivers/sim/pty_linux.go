@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -26,6 +27,7 @@ type PTY struct {
 	buf    [receiveBuffer]byte
 
 	serving sync.Mutex
+	gone    atomic.Bool // Unplug has been called
 }
 
 // OpenPTY returns a new pseudo-terminal in raw mode. Path is gone after Unplug.
@@ -100,6 +102,7 @@ func (p *PTY) Path() string { return p.path }
 // pseudo-terminal: hosts that hold Path get end of file or an input/output error,
 // Serve returns ErrUnplugged.
 func (p *PTY) Unplug() {
+	p.gone.Store(true)
 	_ = p.events.Close() // ends a wait in progress
 	p.serving.Lock()
 	defer p.serving.Unlock()
@@ -119,12 +122,15 @@ func (p *PTY) release() {
 }
 
 func (p *PTY) acquire(ctx context.Context) (func(), error) {
-	if !p.serving.TryLock() {
-		return nil, fmt.Errorf("%s is served already", p.path)
-	}
-	if p.master < 0 {
-		p.serving.Unlock()
+	claimed := p.serving.TryLock()
+	switch {
+	case p.gone.Load(): // or going: Unplug may hold the lock
+		if claimed {
+			p.serving.Unlock()
+		}
 		return nil, ErrUnplugged
+	case !claimed:
+		return nil, fmt.Errorf("%s is served already", p.path)
 	}
 	interrupted := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {

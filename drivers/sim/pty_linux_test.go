@@ -18,7 +18,7 @@ import (
 // fast has characters of 0.1 ms.
 var fast = modbus.Line{Baud: 115200, DataBits: 8, Parity: modbus.EvenParity, StopBits: 1}
 
-// openPTY skips where there are no pseudo-terminals, as in some build containers.
+// openPTY returns a pseudo-terminal that ends with the test.
 func openPTY(t *testing.T) *sim.PTY {
 	t.Helper()
 	p, err := sim.OpenPTY()
