@@ -1,0 +1,127 @@
+package mapping
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"sluice/mapping/layout"
+)
+
+func readPoints(device Map, interval time.Duration, outer form) []Point {
+	list := device.Need("points", `[{id: voltage, register: input 30001, type: float32, unit: V}]`)
+	items := list.Seq()
+	if list.Present() && len(items) == 0 {
+		list.Problem("add at least one point", "there is nothing to read")
+	}
+	var points []Point
+	used := map[string]bool{}
+	for _, item := range items {
+		p := readPoint(item.As(device.node.name+": point"), device.node.name, interval, outer)
+		if p.ID != "" && used[p.ID] {
+			item.As(device.node.name).Problem("give each point of a device an id of its own", "point %q is given twice", p.ID)
+		}
+		used[p.ID] = true
+		points = append(points, p)
+	}
+	return points
+}
+
+func readPoint(n Node, device string, interval time.Duration, outer form) Point {
+	m := n.Map("id", "register", "numbering", "type", "bit", "length", "word_order", "byte_order", "scale", "offset", "unit", "interval", "priority")
+	p := Point{ID: m.Need("id", "voltage").ID()}
+	m = m.Named(fmt.Sprintf("%s: point %q", device, p.ID))
+	p.Unit = m.Get("unit").Text()
+	p.Interval = m.Get("interval").Duration(minInterval, maxInterval, interval)
+	p.Priority = m.Get("priority").Choice("normal", "high") == "high"
+	f := readForm(m, outer)
+	register := m.Need("register", "holding 40101")
+	ok := false
+	if register.Present() {
+		p.Register, ok = readRegister(register, f.numbering)
+	}
+	if !ok {
+		return p // what the other keys mean depends on the table
+	}
+	p.Layout = readLayout(m, p.Register.Table, f)
+	if end := int(p.Register.Address) + p.span(); end > 1<<16 {
+		register.Problem("check the number in the manual", "%s is %d registers long and passes the last address", p.Register, p.span())
+	}
+	return p
+}
+
+func readRegister(n Node, numbering string) (Register, bool) {
+	r, err := ParseRegister(n.Text(), numbering)
+	if err == nil {
+		return r, true
+	}
+	what, fix := Fix(err)
+	n.Problem(fix, "%s", what)
+	return Register{}, false
+}
+
+// readLayout reads how the value of a point lies in its registers.
+func readLayout(m Map, table Table, f form) layout.Layout {
+	typ := m.Get("type")
+	if table.Bits() {
+		if typ.Present() && typ.Text() != "bool" {
+			typ.Problem("leave the type out, or write type: bool", "a %s is one bit and cannot be %s", table, typ.Text())
+		}
+		for _, key := range []string{"bit", "length", "word_order", "byte_order", "scale", "offset"} {
+			if n := m.Get(key); n.Present() {
+				n.Problem("leave it out", "means nothing for a %s, which is one bit", table)
+			}
+		}
+		return layout.Layout{}
+	}
+	cfg := layout.Config{
+		Type:   layout.Uint16,
+		Scale:  readScale(m.Get("scale")),
+		Offset: m.Get("offset").number(0),
+		Words:  m.Get("length").Int(1, layout.MaxWords, 0),
+		Bit:    m.Get("bit").Int(0, 15, 0),
+	}
+	if f.wordOrder == "little" {
+		cfg.WordOrder = layout.Little
+	}
+	if f.byteOrder == "little" {
+		cfg.ByteOrder = layout.Little
+	}
+	if s := typ.Text(); s != "" {
+		t, err := layout.ParseType(s)
+		if err != nil {
+			typ.Problem(typeFix(s), "%q is not a type", s)
+			return layout.Layout{}
+		}
+		cfg.Type = t
+	}
+	if cfg.Type == layout.String && cfg.Words == 0 {
+		m.Need("length", "8")
+		return layout.Layout{}
+	}
+	if bit := m.Get("bit"); bit.Present() && cfg.Type != layout.Bool {
+		bit.Problem("write type: bool, or leave it out", "only a bool is one bit, not %s", cfg.Type)
+		return layout.Layout{}
+	}
+	l, err := layout.New(cfg)
+	if err != nil {
+		m.node.Problem("change the type, or leave the key out that does not go with it", "%s", err)
+	}
+	return l
+}
+
+func readScale(n Node) float64 {
+	scale := n.number(1)
+	if scale == 0 {
+		n.Problem("leave it out for 1", "a scale of 0 makes every value 0")
+	}
+	return scale
+}
+
+func typeFix(s string) string {
+	names := layout.TypeNames()
+	if near := nearest(s, names); near != "" {
+		return "did you mean \"" + near + "\"? The types are " + list(names)
+	}
+	return "the types are " + strings.Join(names, ", ")
+}

@@ -1,0 +1,63 @@
+package mapping
+
+import "time"
+
+// Limits of the values in a site file.
+const (
+	minInterval = 10 * time.Millisecond
+	maxInterval = 24 * time.Hour
+	minTimeout  = 10 * time.Millisecond
+	maxTimeout  = 30 * time.Second
+	maxOffline  = 1000
+	maxAbsence  = time.Hour
+)
+
+// Settings are what `defaults` and each device may set for what lies below
+// them.
+type Settings struct {
+	Interval     time.Duration // between two polls of a point
+	Timeout      time.Duration // end of a request to the first byte of its reply
+	OfflineAfter int           // failed exchanges in a row until a device counts as offline
+	OfflineTime  time.Duration // and no answer for so long
+}
+
+// DefaultSettings hold where a site file says nothing. Meters have been seen to
+// exceed 300 ms under load, hence the timeout.
+var DefaultSettings = Settings{Interval: 5 * time.Second, Timeout: 500 * time.Millisecond, OfflineAfter: 3, OfflineTime: 3 * time.Second}
+
+// settingKeys are the keys that ReadSettings understands.
+var settingKeys = []string{"interval", "timeout", "offline_after", "offline_time"}
+
+// ReadSettings reads the settings in the mapping `defaults`.
+func ReadSettings(n Node) Settings {
+	return readSettings(n.As("defaults").Map(settingKeys...), DefaultSettings)
+}
+
+func readSettings(m Map, outer Settings) Settings {
+	return Settings{
+		Interval:     m.Get("interval").Duration(minInterval, maxInterval, outer.Interval),
+		Timeout:      m.Get("timeout").Duration(minTimeout, maxTimeout, outer.Timeout),
+		OfflineAfter: m.Get("offline_after").Int(1, maxOffline, outer.OfflineAfter),
+		OfflineTime:  m.Get("offline_time").Duration(0, maxAbsence, outer.OfflineTime),
+	}
+}
+
+// form is how values lie in registers unless a point says otherwise.
+type form struct{ numbering, wordOrder, byteOrder string }
+
+// orders are the word and byte orders; the first is the default.
+var orders = []string{"big", "little"}
+
+func readForm(m Map, outer form) form {
+	choose := func(key string, words []string, outer string) string {
+		if n := m.Get(key); n.Present() {
+			return n.Choice(words...)
+		}
+		return outer
+	}
+	return form{
+		numbering: choose("numbering", numberings, outer.numbering),
+		wordOrder: choose("word_order", orders, outer.wordOrder),
+		byteOrder: choose("byte_order", orders, outer.byteOrder),
+	}
+}
