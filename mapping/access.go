@@ -41,7 +41,7 @@ func readWord(n Node, table Table) uint16 {
 	if table != Coil {
 		return uint16(n.Int(-1<<15, 1<<16-1, 0))
 	}
-	if s := n.Text(); s == "1" || s != "0" && n.Bool(false) {
+	if s := n.text(); s == "1" || s != "0" && n.Bool(false) {
 		return 1
 	}
 	return 0

@@ -14,6 +14,7 @@ type File struct {
 	Name     string
 	Problems Problems
 	lines    []string
+	shape    *Shape // what is read is recorded here; nil: nowhere
 }
 
 // NewFile returns a file whose problems are reported under name.
@@ -54,7 +55,7 @@ func (f *File) Root(doc *yaml.Node) Node {
 	if doc.Kind == yaml.DocumentNode && len(doc.Content) > 0 {
 		doc = doc.Content[0]
 	}
-	return Node{file: f, yaml: doc}
+	return Node{file: f, yaml: doc, shape: f.shape}
 }
 
 // Node is a place in a site file. Its methods read what stands there, and where
@@ -66,6 +67,7 @@ type Node struct {
 	yaml  *yaml.Node // nil: the key is absent
 	outer *yaml.Node // where an absent key would have been
 	name  string     // what people call this place: `device "meter"`, "baud"
+	shape *Shape     // what is read here is recorded in it; nil: nowhere
 }
 
 // Present reports whether anything stands here.
@@ -98,6 +100,7 @@ func (n Node) Problem(fix, format string, args ...any) {
 
 // Seq returns the items of a list; nothing when the key is absent.
 func (n Node) Seq() []Node {
+	shape := n.shape.items()
 	y := n.resolved()
 	if y == nil || isNull(y) {
 		return nil
@@ -108,7 +111,7 @@ func (n Node) Seq() []Node {
 	}
 	items := make([]Node, len(y.Content))
 	for i, c := range y.Content {
-		items[i] = Node{file: n.file, yaml: c, name: n.name}
+		items[i] = Node{file: n.file, yaml: c, name: n.name, shape: shape}
 	}
 	return items
 }
@@ -116,7 +119,8 @@ func (n Node) Seq() []Node {
 // Map returns the keys and values of a mapping. Keys other than those given are
 // problems, with the nearest known key as the fix.
 func (n Node) Map(keys ...string) Map {
-	m := Map{node: n, values: map[string]Node{}}
+	m := Map{node: n, values: map[string]Node{}, asked: map[string]bool{}}
+	n.shape.mapping(keys)
 	y := n.resolved()
 	if y == nil {
 		return m
@@ -136,17 +140,55 @@ func (n Node) Map(keys ...string) Map {
 		case m.values[name].Present():
 			key.Problem("keep one of the two", "%q is given twice", name)
 		default:
-			m.values[name] = Node{file: n.file, yaml: y.Content[i+1], name: within(n.name, name)}
+			m.values[name] = n.under(y.Content[i], y.Content[i+1], n.shape.key(name))
 		}
 	}
 	return m
+}
+
+// Entry is a key that the user chose and what stands under it.
+type Entry struct{ Key, Value Node }
+
+// Entries returns the keys and values of a mapping whose keys are the user's, in
+// the order of the file; nothing when it is absent. A key given twice is a problem.
+func (n Node) Entries() []Entry {
+	shape := n.shape.free()
+	y := n.resolved()
+	if y == nil || isNull(y) {
+		return nil
+	}
+	if y.Kind != yaml.MappingNode {
+		n.Problem("write it as name: value pairs", "must be a mapping, not %s", kind(y))
+		return nil
+	}
+	var entries []Entry
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(y.Content); i += 2 {
+		key := Node{file: n.file, yaml: y.Content[i], name: n.name}
+		if name := y.Content[i].Value; seen[name] {
+			key.Problem("keep one of the two", "%q is given twice", name)
+			continue
+		}
+		seen[y.Content[i].Value] = true
+		entries = append(entries, Entry{key, n.under(y.Content[i], y.Content[i+1], shape)})
+	}
+	return entries
+}
+
+// under returns the node of a value in the mapping n.
+func (n Node) under(key, value *yaml.Node, shape *Shape) Node {
+	if shape != nil && !isNull(value) {
+		shape.given(n.file.comment(key.Line))
+	}
+	return Node{file: n.file, yaml: value, name: within(n.name, key.Value), shape: shape}
 }
 
 // Map is a mapping of a site file with known keys.
 type Map struct {
 	node   Node
 	values map[string]Node
-	meant  []string // known keys that unknown ones probably stand for
+	asked  map[string]bool // keys that were needed
+	meant  []string        // known keys that unknown ones probably stand for
 }
 
 // Get returns the value of a key, absent or not. A key without a value counts
@@ -159,12 +201,16 @@ func (m Map) Get(key string) Node {
 	if at == nil {
 		at = m.node.outer
 	}
-	return Node{file: m.node.file, outer: at, name: within(m.node.name, key)}
+	return Node{file: m.node.file, outer: at, name: within(m.node.name, key), shape: m.node.shape.key(key)}
 }
 
 // Need returns the value of a key and reports it when it is missing; example
 // shows what to write.
 func (m Map) Need(key, example string) Node {
+	if !m.asked[key] {
+		m.asked[key] = true
+		m.node.shape.needed(key)
+	}
 	v := m.Get(key)
 	if !v.Present() && m.node.Present() && m.node.resolved().Kind == yaml.MappingNode && !contains(m.meant, key) {
 		m.node.Problem("add "+key+": "+example, "%q is missing", key)

@@ -15,6 +15,11 @@ import (
 // Text returns the scalar exactly as written, whatever a YAML decoder would
 // make of it: 8E1 stays 8E1.
 func (n Node) Text() string {
+	n.shape.unlimited(Text, "")
+	return n.text()
+}
+
+func (n Node) text() string {
 	y := n.resolved()
 	if y == nil {
 		return ""
@@ -33,7 +38,8 @@ var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
 // ID returns an id: 1 to 64 lower-case letters, digits, "-" and "_", the first
 // a letter or digit.
 func (n Node) ID() string {
-	s := n.Text()
+	n.shape.unlimited(ID, "")
+	s := n.text()
 	if s == "" || idPattern.MatchString(s) {
 		return s
 	}
@@ -62,7 +68,8 @@ func slug(s string) string {
 
 // Bool returns a truth value, and fallback where none is given.
 func (n Node) Bool(fallback bool) bool {
-	switch s := n.Text(); strings.ToLower(s) {
+	n.shape.scalar(Bool, 0, 0, strconv.FormatBool(fallback))
+	switch s := n.text(); strings.ToLower(s) {
 	case "":
 		return fallback
 	case "true", "yes", "on":
@@ -77,7 +84,8 @@ func (n Node) Bool(fallback bool) bool {
 
 // Int returns a whole number from lo to hi, and fallback where none is given.
 func (n Node) Int(lo, hi, fallback int) int {
-	s := n.Text()
+	n.shape.scalar(Int, float64(lo), float64(hi), strconv.Itoa(fallback))
+	s := n.text()
 	if s == "" {
 		return fallback
 	}
@@ -130,7 +138,8 @@ func parseInt(s string) (int64, *fixable) {
 
 // number returns a finite decimal number, and fallback where none is given.
 func (n Node) number(fallback float64) float64 {
-	s := n.Text()
+	n.shape.unlimited(Number, strconv.FormatFloat(fallback, 'g', -1, 64))
+	s := n.text()
 	if s == "" {
 		return fallback
 	}
@@ -145,7 +154,8 @@ func (n Node) number(fallback float64) float64 {
 // Duration returns a time from lo to hi such as "500ms", "5s" or "10m", and
 // fallback where none is given.
 func (n Node) Duration(lo, hi, fallback time.Duration) time.Duration {
-	s := n.Text()
+	n.shape.duration(lo, hi, fallback)
+	s := n.text()
 	if s == "" {
 		return fallback
 	}
@@ -198,7 +208,8 @@ var sizeUnits = []struct {
 // Size returns a number of bytes from lo to hi such as "64MB" or "2GB", and
 // fallback where none is given.
 func (n Node) Size(lo, hi, fallback int64) int64 {
-	s := n.Text()
+	n.shape.scalar(Size, float64(lo), float64(hi), FormatSize(fallback))
+	s := n.text()
 	if s == "" {
 		return fallback
 	}
@@ -233,7 +244,8 @@ func FormatSize(bytes int64) string {
 
 // Choice returns one of the given words, and the first where none is given.
 func (n Node) Choice(words ...string) string {
-	s := n.Text()
+	n.shape.scalar(Choice, 0, 0, words[0], words...)
+	s := n.text()
 	if s == "" {
 		return words[0]
 	}
