@@ -41,7 +41,7 @@ type unitOnBus struct {
 }
 
 func readDevice(n Node, outer Settings, buses []Bus) Device {
-	keys := append([]string{"id", "name", "bus", "unit", "points", "numbering", "word_order", "byte_order", "poll", "on_connect"}, settingKeys...)
+	keys := append([]string{"id", "name", "bus", "unit", "points", "numbering", "order", "poll", "on_connect"}, settingKeys...)
 	m := n.As("device").Map(keys...)
 	id := m.Need("id", "main-meter").ID()
 	m = m.Named(fmt.Sprintf("device %q", id))
@@ -62,7 +62,7 @@ func readDevice(n Node, outer Settings, buses []Bus) Device {
 	s := readSettings(m, outer)
 	d.Timeout, d.OfflineAfter, d.OfflineTime = s.Timeout, s.OfflineAfter, s.OfflineTime
 	d.Limits = readLimits(m.Get("poll"))
-	f := readForm(m, form{numberings[0], orders[0], orders[0]})
+	f := readForm(m, form{numbering: numberings[0]})
 	d.OnConnect = readWrites(m.Get("on_connect"), f.numbering)
 	d.Points = readPoints(m, s.Interval, f)
 	return d

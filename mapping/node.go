@@ -136,7 +136,7 @@ func (n Node) Map(keys ...string) Map {
 		case !contains(keys, name):
 			meant := nearest(name, keys)
 			m.meant = append(m.meant, meant)
-			key.Problem(unknownFix(meant, keys), "unknown key %q", name)
+			key.Problem(unknownFix(meant, name, y, keys), "unknown key %q", name)
 		case m.values[name].Present():
 			key.Problem("keep one of the two", "%q is given twice", name)
 		default:

@@ -28,22 +28,21 @@ func readPoints(device Map, interval time.Duration, outer form) []Point {
 }
 
 func readPoint(n Node, device string, interval time.Duration, outer form) Point {
-	m := n.Map("id", "register", "numbering", "type", "bit", "length", "word_order", "byte_order", "scale", "offset", "unit", "interval", "priority")
+	m := n.Map("id", "register", "numbering", "type", "bit", "length", "order", "scale", "offset", "unit", "interval", "priority")
 	p := Point{ID: m.Need("id", "voltage").ID()}
 	m = m.Named(fmt.Sprintf("%s: point %q", device, p.ID))
 	p.Unit = m.Get("unit").Text()
 	p.Interval = m.Get("interval").Duration(minInterval, maxInterval, interval)
 	p.Priority = m.Get("priority").Choice("normal", "high") == "high"
-	f := readForm(m, outer)
 	register := m.Need("register", "holding 40101")
 	ok := false
 	if register.Present() {
-		p.Register, ok = readRegister(register, f.numbering)
+		p.Register, ok = readRegister(register, readNumbering(m, outer.numbering))
 	}
 	if !ok {
 		return p // what the other keys mean depends on the table
 	}
-	p.Layout = readLayout(m, p.Register.Table, f)
+	p.Layout = readLayout(m, p.Register.Table, outer.order)
 	if end := int(p.Register.Address) + p.span(); end > 1<<16 {
 		register.Problem("check the number in the manual", "%s is %d registers long and passes the last address", p.Register, p.span())
 	}
@@ -61,13 +60,13 @@ func readRegister(n Node, numbering string) (Register, bool) {
 }
 
 // readLayout reads how the value of a point lies in its registers.
-func readLayout(m Map, table Table, f form) layout.Layout {
+func readLayout(m Map, table Table, order layout.Order) layout.Layout {
 	typ := m.Get("type")
 	if table.Bits() {
 		if typ.Present() && typ.Text() != "bool" {
 			typ.Problem("leave the type out, or write type: bool", "a %s is one bit and cannot be %s", table, typ.Text())
 		}
-		for _, key := range []string{"bit", "length", "word_order", "byte_order", "scale", "offset"} {
+		for _, key := range []string{"bit", "length", "order", "scale", "offset"} {
 			if n := m.Get(key); n.Present() {
 				n.Problem("leave it out", "means nothing for a %s, which is one bit", table)
 			}
@@ -81,12 +80,6 @@ func readLayout(m Map, table Table, f form) layout.Layout {
 		Words:  m.Get("length").Int(1, layout.MaxWords, 0),
 		Bit:    m.Get("bit").Int(0, 15, 0),
 	}
-	if f.wordOrder == "little" {
-		cfg.WordOrder = layout.Little
-	}
-	if f.byteOrder == "little" {
-		cfg.ByteOrder = layout.Little
-	}
 	if s := typ.Text(); s != "" {
 		t, err := layout.ParseType(s)
 		if err != nil {
@@ -95,6 +88,7 @@ func readLayout(m Map, table Table, f form) layout.Layout {
 		}
 		cfg.Type = t
 	}
+	cfg.Order = readOrder(m.Get("order"), cfg.Type, order)
 	if cfg.Type == layout.String && cfg.Words == 0 {
 		m.Need("length", "8")
 		return layout.Layout{}
@@ -108,6 +102,22 @@ func readLayout(m Map, table Table, f form) layout.Layout {
 		m.node.Problem("change the type, or leave the key out that does not go with it", "%s", err)
 	}
 	return l
+}
+
+// readOrder reads the order of one value, which must suit its length; what its
+// device says is a rule that suits every value.
+func readOrder(n Node, t layout.Type, outer layout.Order) layout.Order {
+	if !n.Present() {
+		return outer
+	}
+	letters := n.Choice(layout.AllOrders()...)
+	words := max(t.Words(), 1) // a string has an order in each register only
+	o, err := layout.ParseOrder(letters, words)
+	if err == nil || letters != n.Text() {
+		return o
+	}
+	n.Problem("write one of "+list(layout.OrderNames(words)), "%s is not an order of a value of type %s", letters, t)
+	return outer
 }
 
 func readScale(n Node) float64 {

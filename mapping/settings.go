@@ -1,6 +1,10 @@
 package mapping
 
-import "time"
+import (
+	"time"
+
+	"sluice/mapping/layout"
+)
 
 // Limits of the values in a site file.
 const (
@@ -43,21 +47,23 @@ func readSettings(m Map, outer Settings) Settings {
 }
 
 // form is how values lie in registers unless a point says otherwise.
-type form struct{ numbering, wordOrder, byteOrder string }
+type form struct {
+	numbering string
+	order     layout.Order
+}
 
-// orders are the word and byte orders; the first is the default.
-var orders = []string{"big", "little"}
-
+// readForm reads what a device, or a template, says for all of its points.
 func readForm(m Map, outer form) form {
-	choose := func(key string, words []string, outer string) string {
-		if n := m.Get(key); n.Present() {
-			return n.Choice(words...)
-		}
-		return outer
+	f := form{readNumbering(m, outer.numbering), outer.order}
+	if n := m.Get("order"); n.Present() {
+		f.order, _ = layout.ParseOrder(n.Choice(layout.OrderNames(0)...), 0)
 	}
-	return form{
-		numbering: choose("numbering", numberings, outer.numbering),
-		wordOrder: choose("word_order", orders, outer.wordOrder),
-		byteOrder: choose("byte_order", orders, outer.byteOrder),
+	return f
+}
+
+func readNumbering(m Map, outer string) string {
+	if n := m.Get("numbering"); n.Present() {
+		return n.Choice(numberings...)
 	}
+	return outer
 }

@@ -3,6 +3,8 @@ package mapping
 import (
 	"slices"
 	"strings"
+
+	"gopkg.in/yaml.v3"
 )
 
 // foreignKeys are the words that other gateways and manuals use for ours.
@@ -11,19 +13,43 @@ var foreignKeys = map[string]string{
 	"serial": "port", "device_path": "port", "baudrate": "baud", "baud_rate": "baud", "speed": "baud", "parity": "format",
 	"name": "id", "key": "id", "address": "register", "data_type": "type", "datatype": "type",
 	"period": "interval", "scan_interval": "interval", "poll_interval": "interval", "factor": "scale", "multiplier": "scale",
-	"swap": "word_order", "byteorder": "byte_order", "wordorder": "word_order", "endianness": "word_order",
+	"swap": "order", "word_order": "order", "byte_order": "order", "byteorder": "order", "wordorder": "order", "endianness": "order",
 	"host": "url", "server": "url", "broker": "url", "user": "username", "topics": "send", "registers": "points", "tags": "points",
 }
 
 func contains(keys []string, key string) bool { return slices.Contains(keys, key) }
 
 // unknownFix says which known key to write instead of an unknown one; meant is
-// the likely one, or empty.
-func unknownFix(meant string, known []string) string {
+// the likely one, or empty. The unknown key stands in the mapping y.
+func unknownFix(meant, key string, y *yaml.Node, known []string) string {
+	if meant == "order" && (key == "word_order" || key == "byte_order") {
+		return "write order: " + lettersFor(y)
+	}
 	if meant != "" {
 		return "did you mean \"" + meant + "\"?"
 	}
 	return "the keys here are " + list(known)
+}
+
+// lettersFor is the order that a mapping describes in words, as manuals and other
+// gateways do: which register and which byte comes first.
+func lettersFor(y *yaml.Node) string {
+	words, bytes := false, false
+	for i := 0; i+1 < len(y.Content); i += 2 {
+		little := strings.HasPrefix(y.Content[i+1].Value, "little")
+		words = words || y.Content[i].Value == "word_order" && little
+		bytes = bytes || y.Content[i].Value == "byte_order" && little
+	}
+	switch {
+	case words && bytes:
+		return "DCBA"
+	case words:
+		return "CDAB"
+	case bytes:
+		return "BADC"
+	default:
+		return "ABCD"
+	}
 }
 
 // nearest returns the known word that a person most likely meant by word, or

@@ -41,13 +41,13 @@ func (g target) String() string {
 // a port, any other the id of a device in the site file.
 type targetFlags struct {
 	*flag.FlagSet
-	site, port       *string
-	line             lineFlags
-	unit             *uint
-	timeout          *time.Duration
-	echo             *bool
-	typ, word, bytes *string
-	bit, length      *int
+	site, port  *string
+	line        lineFlags
+	unit        *uint
+	timeout     *time.Duration
+	echo        *bool
+	typ, order  *string
+	bit, length *int
 }
 
 func newTargetFlags(name string) *targetFlags {
@@ -59,8 +59,7 @@ func newTargetFlags(name string) *targetFlags {
 	f.timeout = f.Duration("timeout", mapping.DefaultSettings.Timeout, "")
 	f.echo = f.Bool("echo", false, "")
 	f.typ = f.String("type", "", "")
-	f.word = f.String("word-order", "big", "")
-	f.bytes = f.String("byte-order", "big", "")
+	f.order = f.String("order", "", "")
 	f.bit = f.Int("bit", 0, "")
 	f.length = f.Int("length", 0, "")
 	return f
@@ -157,12 +156,13 @@ func (f *targetFlags) layout(table mapping.Table) (l layout.Layout, span int, er
 		return l, 1, nil
 	}
 	cfg := layout.Config{Type: layout.Uint16, Bit: *f.bit, Words: *f.length}
-	var errs [3]error
+	var errs [2]error
 	if *f.typ != "" {
 		cfg.Type, errs[0] = layout.ParseType(*f.typ)
 	}
-	cfg.WordOrder, errs[1] = layout.ParseOrder(*f.word)
-	cfg.ByteOrder, errs[2] = layout.ParseOrder(*f.bytes)
+	if *f.order != "" {
+		cfg.Order, errs[1] = layout.ParseOrder(*f.order, max(cfg.Type.Words(), 1))
+	}
 	if err = errors.Join(errs[:]...); err == nil {
 		l, err = layout.New(cfg)
 	}

@@ -171,7 +171,7 @@ func (r *round) verdict() error {
 		}
 		return r.failed
 	case good < len(r.rows):
-		return hint(fmt.Errorf("%d of %d values mean nothing", len(r.rows)-good, len(r.rows)), "check type and word order; many devices send NaN for what they do not measure")
+		return hint(fmt.Errorf("%d of %d values mean nothing", len(r.rows)-good, len(r.rows)), "check type and order; many devices send NaN for what they do not measure")
 	}
 	return nil
 }

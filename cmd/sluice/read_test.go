@@ -57,13 +57,13 @@ func TestReadOnPort(t *testing.T) {
 		{"input 0x0000 -type float32", `input 0x0000 \(30001\)  4366 8000  230.5  good\n`, exitOK, ""},
 		{"-type int16 input 30003", `input 0x0002 \(30003\)  ff16  -234   good\n`, exitOK, ""},
 		{"holding 0x0 -count 4", `(?s)05dc.*00ff.*1234.*holding 0x0003 \(40004\)  5678  22136  good\n`, exitOK, ""},
-		{"holding 0x2 -type uint32 -word-order little", `1234 5678  1450709556  good\n`, exitOK, ""},
+		{"holding 0x2 -type uint32 -order CDAB", `1234 5678  1450709556  good\n`, exitOK, ""},
 		{"coil 0x0 -count 3", `(?s)0x0000 .*1    true.*0x0001 .*0    false.*0x0002 .*1    true`, exitOK, ""},
 		{"input 0x0 -type float32 -json", `^\{"register":"input 0x0000 \(30001\)","raw":"4366 8000","value":230.5,"quality":"good","ts":\d+\}\n$`, exitOK, ""},
 		{"input 0x4 -type float32", ``, exitFailed, "exception 2 (illegal data address)\n  hint: the device has no such register"},
 		{"input 0x2 -count 4", `(?s)ff16 .*0x0005 \(30006\)  –     –      bad: exception 2`, exitFailed, "1 of 4 values could not be read"},
 		{"discrete 0x0", ``, exitFailed, "hint: the device does not know this function"},
-		{"input 0x3 -type float32", ``, exitFailed, "1 of 1 values mean nothing\n  hint: check type and word order"},
+		{"input 0x3 -type float32", ``, exitFailed, "1 of 1 values mean nothing\n  hint: check type and order"},
 	} {
 		code, out, err := sluice(t, "read "+port+" -baud 115200 -unit 7 "+tt.args)
 		if code != tt.code || !regexp.MustCompile(tt.out).MatchString(out) || tt.out == "" && out != "" || !strings.Contains(err, tt.err) || tt.err == "" && err != "" {

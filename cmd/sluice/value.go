@@ -28,7 +28,7 @@ func parseValue(text string, p mapping.Point) (point.Value, error) {
 }
 
 // valueText writes a value for a person, very small and very large numbers with
-// an exponent: those of a wrong word order have dozens of zeros.
+// an exponent: those in a wrong order have dozens of zeros.
 func valueText(v point.Value) string {
 	if v.Kind() == point.Float {
 		return strconv.FormatFloat(v.Float(), 'g', -1, 64)

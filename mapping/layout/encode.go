@@ -141,17 +141,14 @@ func round(r *big.Rat) *big.Int {
 
 // setBits stores u in the registers; bits is its inverse.
 func (l Layout) setBits(b []byte, u uint64) {
-	for i := range l.shape.words {
-		if l.wordOrder == Big {
-			i = l.shape.words - 1 - i
-		}
-		l.setWord(b[2*i:], uint16(u))
+	for i := l.shape.words - 1; i >= 0; i-- {
+		l.setWord(b[2*l.order.register(i, l.shape.words):], uint16(u))
 		u >>= 16
 	}
 }
 
 func (l Layout) setWord(b []byte, w uint16) {
-	if l.byteOrder == Little {
+	if l.order&swapBytes != 0 {
 		binary.LittleEndian.PutUint16(b, w)
 		return
 	}

@@ -29,11 +29,11 @@ func TestEncode(t *testing.T) {
 		{layout.Config{Type: layout.Uint8Low, Scale: -2, Offset: 10}, "ab00", point.IntValue(-10), "ab0a", ""},
 		{layout.Config{Type: layout.Uint8Low, Scale: -2, Offset: 10}, "ab00", point.IntValue(12), "", "12 is out of range: this uint8-low holds -500 to 10"},
 		{layout.Config{Type: layout.Int8High}, "12ab", point.IntValue(-2), "feab", ""},
-		{layout.Config{Type: layout.Uint8Low, ByteOrder: little}, "12ab", point.IntValue(7), "07ab", ""},
+		{layout.Config{Type: layout.Uint8Low, Order: layout.BADC}, "12ab", point.IntValue(7), "07ab", ""},
 		{layout.Config{Type: layout.Bool, Bit: 9}, "00ff", point.BoolValue(true), "02ff", ""},
 		{layout.Config{Type: layout.Bool, Bit: 9}, "ffff", point.BoolValue(false), "fdff", ""},
 		{layout.Config{Type: layout.Bool}, "ffff", point.IntValue(1), "", "1 is neither true nor false"},
-		{layout.Config{Type: layout.Float32, WordOrder: little}, "00000000", point.FloatValue(230.5), "80004366", ""},
+		{layout.Config{Type: layout.Float32, Order: layout.CDAB}, "00000000", point.FloatValue(230.5), "80004366", ""},
 		{layout.Config{Type: layout.Float32}, "00000000", point.FloatValue(1e39), "", "1000000000000000000000000000000000000000 is too large for a float32"},
 		{layout.Config{Type: layout.Float64}, "0000000000000000", point.IntValue(-1), "bff0000000000000", ""},
 		{layout.Config{Type: layout.Uint64}, "0000000000000000", point.UintValue(math.MaxUint64), "ffffffffffffffff", ""},
@@ -42,7 +42,7 @@ func TestEncode(t *testing.T) {
 			"9223372036854775808 is out of range: this int64 holds -9223372036854775808 to 9223372036854775807"},
 		{layout.Config{Type: layout.Int32}, "00000000", point.TextValue("x"), "", `"x" is not a number`},
 		{layout.Config{Type: layout.String, Words: 3}, "ffffffffffff", point.TextValue("SDM"), "53444d000000", ""},
-		{layout.Config{Type: layout.String, Words: 2, ByteOrder: little}, "00000000", point.TextValue("SDM6"), "4453364d", ""},
+		{layout.Config{Type: layout.String, Words: 2, Order: layout.BADC}, "00000000", point.TextValue("SDM6"), "4453364d", ""},
 		{layout.Config{Type: layout.String, Words: 1}, "0000", point.TextValue("SDM"), "", `"SDM" has 3 bytes, there is room for 2`},
 		{layout.Config{Type: layout.String, Words: 2}, "00000000", point.TextValue("a\x00b"), "", `"a\x00b" holds a NUL, which would end it`},
 		{layout.Config{Type: layout.String, Words: 1}, "0000", point.IntValue(3), "", "3 is not a text"},
@@ -104,9 +104,9 @@ func FuzzEncode(f *testing.F) {
 	f.Add(uint8(layout.Uint64), uint8(1), int8(0), int16(0), 0, binary.BigEndian.AppendUint64(nil, math.MaxUint64))
 	f.Add(uint8(layout.Bool), uint8(2), int8(0), int16(0), 9, []byte{1, 2})
 	f.Add(uint8(layout.String), uint8(2), int8(0), int16(0), 2, []byte("SDM\x00"))
-	f.Fuzz(func(t *testing.T, typ, orders uint8, power int8, offset int16, n int, b []byte) {
+	f.Fuzz(func(t *testing.T, typ, order uint8, power int8, offset int16, n int, b []byte) {
 		cfg := layout.Config{
-			Type: layout.Type(typ), WordOrder: layout.Order(orders & 1), ByteOrder: layout.Order(orders >> 1 & 1),
+			Type: layout.Type(typ), Order: layout.Order(order & 7),
 			Scale: math.Pow(10, float64(power%6)), Offset: float64(offset),
 		}
 		switch cfg.Type {

@@ -22,26 +22,18 @@ const MaxWords = 125
 var (
 	errNotANumber = errors.New("not a number")
 	errType       = errors.New("value has no type")
-	errOrder      = errors.New("an order is big or little")
+	errOrder      = errors.New("value has no such order")
 	errFinite     = errors.New("scale and offset must be finite")
 	errWords      = errors.New("only a string has a length; its type gives every other value one")
 	errBit        = errors.New("only a bool has a bit")
 )
 
-// Config says how a value lies in registers. The two orders make the four that
-// manuals write by letters, A being the most significant byte:
-//
-//	WordOrder  ByteOrder
-//	big        big        ABCD
-//	little     big        CDAB
-//	big        little     BADC
-//	little     little     DCBA
+// Config says how a value lies in registers.
 type Config struct {
-	Type      Type
-	WordOrder Order // of the registers; one register and a string have none
-	ByteOrder Order // of the two bytes of each register
-	Words     int   // of a String: registers it spans, 1 to MaxWords; else 0
-	Bit       int   // of a Bool: 0, the least significant, to 15; else 0
+	Type  Type
+	Order Order // the registers of a String come as they read, whatever it says
+	Words int   // of a String: registers it spans, 1 to MaxWords; else 0
+	Bit   int   // of a Bool: 0, the least significant, to 15; else 0
 
 	// The value is what the registers hold, times Scale, plus Offset. Scale 0
 	// means 1. Unless this changes nothing, a number becomes a Float.
@@ -51,10 +43,9 @@ type Config struct {
 // Layout turns register bytes into values. It is immutable and comparable, and
 // may be used from several goroutines.
 type Layout struct {
-	shape     shape
-	wordOrder Order
-	byteOrder Order
-	linear    linear
+	shape  shape
+	order  Order
+	linear linear
 }
 
 // New checks cfg and compiles it.
@@ -62,7 +53,7 @@ func New(cfg Config) (Layout, error) {
 	if err := cfg.check(); err != nil {
 		return Layout{}, err
 	}
-	l := Layout{shape: shapes[cfg.Type], wordOrder: cfg.WordOrder, byteOrder: cfg.ByteOrder}
+	l := Layout{shape: shapes[cfg.Type], order: cfg.Order}
 	switch cfg.Type {
 	case Bool:
 		l.shape.shift = cfg.Bit
@@ -79,7 +70,7 @@ func (cfg Config) check() error {
 	switch {
 	case !cfg.Type.valid():
 		return errType
-	case cfg.WordOrder > Little || cfg.ByteOrder > Little:
+	case !cfg.Order.valid():
 		return errOrder
 	case !finite(cfg.Scale) || !finite(cfg.Offset):
 		return errFinite
@@ -136,16 +127,13 @@ func (l Layout) Decode(b []byte) (point.Value, error) {
 func (l Layout) bits(b []byte) uint64 {
 	var u uint64
 	for i := range l.shape.words {
-		if l.wordOrder == Little {
-			i = l.shape.words - 1 - i
-		}
-		u = u<<16 | uint64(l.word(b[2*i:]))
+		u = u<<16 | uint64(l.word(b[2*l.order.register(i, l.shape.words):]))
 	}
 	return u
 }
 
 func (l Layout) word(b []byte) uint16 {
-	if l.byteOrder == Little {
+	if l.order&swapBytes != 0 {
 		return binary.LittleEndian.Uint16(b)
 	}
 	return binary.BigEndian.Uint16(b)

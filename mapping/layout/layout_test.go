@@ -12,42 +12,6 @@ import (
 	"sluice/mapping/point"
 )
 
-const big, little = layout.Big, layout.Little
-
-// TestLetterOrders holds the orders to the letters of manuals, by values worked
-// out by hand.
-func TestLetterOrders(t *testing.T) {
-	orders := []layout.Config{ // ABCD CDAB BADC DCBA
-		{WordOrder: big, ByteOrder: big},
-		{WordOrder: little, ByteOrder: big},
-		{WordOrder: big, ByteOrder: little},
-		{WordOrder: little, ByteOrder: little},
-	}
-	for _, tt := range []struct {
-		typ  layout.Type
-		want point.Value
-		wire [4]string
-	}{
-		{layout.Float32, point.FloatValue(230.5), [4]string{"43668000", "80004366", "66430080", "00806643"}},
-		{layout.Int32, point.IntValue(-123456), [4]string{"fffe1dc0", "1dc0fffe", "feffc01d", "c01dfeff"}},
-		{layout.Uint32, point.UintValue(305419896), [4]string{"12345678", "56781234", "34127856", "78563412"}},
-		{layout.Int16, point.IntValue(-123), [4]string{"ff85", "ff85", "85ff", "85ff"}},
-		{layout.Float64, point.FloatValue(230.5),
-			[4]string{"406cd00000000000", "00000000d000406c", "6c4000d000000000", "0000000000d06c40"}},
-		{layout.Uint64, point.UintValue(0x0102030405060708),
-			[4]string{"0102030405060708", "0708050603040102", "0201040306050807", "0807060504030201"}},
-	} {
-		for i, cfg := range orders {
-			cfg.Type = tt.typ
-			got, err := compile(t, cfg).Decode(unhex(t, tt.wire[i]))
-			if err != nil || got != tt.want {
-				t.Errorf("%v, %v words, %v bytes, %s: got %v, %v, want %v",
-					cfg.Type, cfg.WordOrder, cfg.ByteOrder, tt.wire[i], got, err, tt.want)
-			}
-		}
-	}
-}
-
 // TestScalingAtTheLimits has numbers that need more digits than decimal has: the
 // value is then as good as a float64 can be.
 func TestScalingAtTheLimits(t *testing.T) {
@@ -79,8 +43,7 @@ func TestNewRefuses(t *testing.T) {
 	}{
 		{layout.Config{}, "value has no type"},
 		{layout.Config{Type: layout.String + 1}, "value has no type"},
-		{layout.Config{Type: layout.Int16, WordOrder: 2}, "an order is big or little"},
-		{layout.Config{Type: layout.Int16, ByteOrder: 2}, "an order is big or little"},
+		{layout.Config{Type: layout.Int16, Order: layout.DCBAHGFE + 1}, "value has no such order"},
 		{layout.Config{Type: layout.Int16, Scale: math.NaN()}, "scale and offset must be finite"},
 		{layout.Config{Type: layout.Int16, Offset: math.Inf(-1)}, "scale and offset must be finite"},
 		{layout.Config{Type: layout.Bool, Scale: 2}, "a bool has neither scale nor offset"},
@@ -143,15 +106,6 @@ func TestNames(t *testing.T) {
 			t.Errorf("ParseType(%q): error %v, want %q", name, err, want)
 		}
 	}
-	for _, o := range []layout.Order{big, little} {
-		if got, err := layout.ParseOrder(o.String()); got != o || err != nil {
-			t.Errorf("ParseOrder(%q) = %v, %v", o, got, err)
-		}
-	}
-	_, err := layout.ParseOrder("ABCD")
-	if want := `"ABCD" is not an order: the orders are big, little`; err == nil || err.Error() != want {
-		t.Errorf("ParseOrder: error %v, want %q", err, want)
-	}
 }
 
 // FuzzDecode checks what holds for every layout and every reply: a value or an
@@ -163,9 +117,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add(uint8(layout.Float64), uint8(0), 1e308, 0.0, 0, binary.BigEndian.AppendUint64(nil, math.Float64bits(-1e300)))
 	f.Add(uint8(layout.Bool), uint8(2), 1.0, 0.0, 9, []byte{1, 2})
 	f.Add(uint8(layout.String), uint8(2), 1.0, 0.0, 2, []byte("\xFFDS\x00"))
-	f.Fuzz(func(t *testing.T, typ, orders uint8, scale, offset float64, n int, b []byte) {
+	f.Fuzz(func(t *testing.T, typ, order uint8, scale, offset float64, n int, b []byte) {
 		cfg := layout.Config{
-			Type: layout.Type(typ), WordOrder: layout.Order(orders & 1), ByteOrder: layout.Order(orders >> 1),
+			Type: layout.Type(typ), Order: layout.Order(order),
 			Scale: scale, Offset: offset,
 		}
 		switch cfg.Type {

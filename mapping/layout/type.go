@@ -88,36 +88,8 @@ func (t Type) String() string {
 	return shapes[t].name
 }
 
+// Words is the number of registers that a value of the type spans, 1 to 4; 0 for
+// a String, which has a length of its own.
+func (t Type) Words() int { return shapes[t].words }
+
 func (t Type) valid() bool { return t >= Bool && t <= String }
-
-// Order says which end of a value comes first.
-type Order uint8
-
-// The orders. Big is what the Modbus specification has inside a register.
-const (
-	Big    Order = iota // most significant first
-	Little              // least significant first
-)
-
-// ParseOrder returns the order that files call "big" or "little".
-func ParseOrder(name string) (Order, error) {
-	switch name {
-	case "big":
-		return Big, nil
-	case "little":
-		return Little, nil
-	}
-	return 0, fmt.Errorf("%q is not an order: the orders are big, little", name)
-}
-
-// String returns the name that ParseOrder reads.
-func (o Order) String() string {
-	switch o {
-	case Big:
-		return "big"
-	case Little:
-		return "little"
-	default:
-		return fmt.Sprintf("layout.Order(%d)", uint8(o))
-	}
-}

@@ -102,22 +102,21 @@ func (v vector) want() (point.Value, error) {
 
 func parseVector(line string) (vector, error) {
 	field := strings.Split(line, "\t")
-	if len(field) != 9 {
-		return vector{}, fmt.Errorf("%d fields, want 9", len(field))
+	if len(field) != 8 {
+		return vector{}, fmt.Errorf("%d fields, want 8", len(field))
 	}
-	v := vector{kind: field[7], value: field[8]}
-	var errs [7]error
+	v := vector{kind: field[6], value: field[7]}
+	var errs [6]error
 	v.cfg.Type, errs[0] = layout.ParseType(field[0])
-	v.cfg.WordOrder, errs[1] = layout.ParseOrder(field[1])
-	v.cfg.ByteOrder, errs[2] = layout.ParseOrder(field[2])
+	v.cfg.Order, errs[1] = layout.ParseOrder(field[1], len(field[1])/2)
 	switch v.cfg.Type {
 	case layout.Bool:
-		v.cfg.Bit, errs[3] = strconv.Atoi(field[3])
+		v.cfg.Bit, errs[2] = strconv.Atoi(field[2])
 	case layout.String:
-		v.cfg.Words, errs[3] = strconv.Atoi(field[3])
+		v.cfg.Words, errs[2] = strconv.Atoi(field[2])
 	}
-	v.cfg.Scale, errs[4] = strconv.ParseFloat(field[4], 64)
-	v.cfg.Offset, errs[5] = strconv.ParseFloat(field[5], 64)
-	v.wire, errs[6] = hex.DecodeString(field[6])
+	v.cfg.Scale, errs[3] = strconv.ParseFloat(field[3], 64)
+	v.cfg.Offset, errs[4] = strconv.ParseFloat(field[4], 64)
+	v.wire, errs[5] = hex.DecodeString(field[5])
 	return v, errors.Join(errs[:]...)
 }

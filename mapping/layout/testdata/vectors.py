@@ -3,7 +3,7 @@
 
     python3 vectors.py > vectors.txt
 
-A line is: type, word order, byte order, bit or length (- for none), scale,
+A line is: type, order, bit or length (- for none), scale,
 offset, the registers in hex, the kind of value and the value.
 """
 
@@ -12,7 +12,12 @@ import struct
 from decimal import Decimal
 from fractions import Fraction
 
-ORDERS = [(w, b) for w in ("big", "little") for b in ("big", "little")]
+ORDERS = {  # by bytes; the letter is the byte of the value, A the most significant
+    2: ["AB", "BA"],
+    4: ["ABCD", "CDAB", "BADC", "DCBA"],
+    6: ["ABCDEF", "EFCDAB", "BADCFE", "FEDCBA"],
+    8: ["ABCDEFGH", "GHEFCDAB", "BADCFEHG", "HGFEDCBA", "EFGHABCD", "CDABGHEF", "FEHGBADC", "DCBAHGFE"],
+}
 
 INTEGERS = {  # bytes, signed
     "int16": (2, True), "uint16": (2, False),
@@ -32,17 +37,12 @@ NOT_NUMBERS = {
 }
 
 
-def wire(big_endian, word_order, byte_order):
-    words = [big_endian[i:i + 2] for i in range(0, len(big_endian), 2)]
-    if word_order == "little":
-        words.reverse()
-    if byte_order == "little":
-        words = [w[::-1] for w in words]
-    return b"".join(words).hex()
+def wire(big_endian, order):
+    return bytes(big_endian[ord(letter) - ord("A")] for letter in order).hex()
 
 
 def line(typ, order, registers, kind, value, extra="-", scale="1", offset="0"):
-    print(typ, *order, extra, scale, offset, wire(registers, *order), kind, value, sep="\t")
+    print(typ, order, extra, scale, offset, wire(registers, order), kind, value, sep="\t")
 
 
 def shortest(registers):
@@ -69,12 +69,12 @@ def integers():
             values |= {-1, -123, -pattern}
         for value in sorted(values):
             registers = value.to_bytes(size, "big", signed=signed)
-            for order in ORDERS:
+            for order in ORDERS[size]:
                 line(typ, order, registers, "int" if signed else "uint", value)
 
 
 def small_integers():
-    for order in ORDERS:
+    for order in ORDERS[2]:
         for value in (-128, -1, 0, 1, 127):
             line("int8-high", order, struct.pack(">bB", value, 0x5A), "int", value)
             line("int8-low", order, struct.pack(">Bb", 0xA5, value), "int", value)
@@ -84,7 +84,7 @@ def small_integers():
 
 
 def bits():
-    for order in ORDERS:
+    for order in ORDERS[2]:
         for bit in range(16):
             line("bool", order, (1 << bit).to_bytes(2, "big"), "bool", "true", bit)
             line("bool", order, (0xFFFF ^ 1 << bit).to_bytes(2, "big"), "bool", "false", bit)
@@ -94,7 +94,7 @@ def floats():
     for typ, form in (("float32", ">f"), ("float64", ">d")):
         registers = [struct.pack(form, f) for f in FLOATS]
         registers += [bytes.fromhex(h) for h in EXTREMES[typ]]
-        for order in ORDERS:
+        for order in ORDERS[struct.calcsize(form)]:
             for r in registers:
                 line(typ, order, r, "float", repr(float(shortest(r))))
             for h in NOT_NUMBERS[typ]:
@@ -112,11 +112,10 @@ def strings():
         (b"21 \xb0C\0", "21 \ufffdC"),
         (b"x" * 250, "x" * 250),
     ):
-        for byte_order in ("big", "little"):
-            for word_order in ("big", "little"):  # makes no difference
-                registers = wire(raw, "big", byte_order)
-                print("string", word_order, byte_order, len(raw) // 2, 1, 0, registers,
-                      "text", json.dumps(text, ensure_ascii=False), sep="\t")
+        for order in ORDERS[2]:
+            registers = "".join(wire(raw[i:i + 2], order) for i in range(0, len(raw), 2))
+            print("string", order, len(raw) // 2, 1, 0, registers,
+                  "text", json.dumps(text, ensure_ascii=False), sep="\t")
 
 
 def scaled():
@@ -137,14 +136,14 @@ def scaled():
             size, signed = INTEGERS[typ]
             for value in values:
                 want = float(value * exact(scale) + exact(offset))
-                line(typ, ("big", "big"), value.to_bytes(size, "big", signed=signed),
+                line(typ, ORDERS[size][0], value.to_bytes(size, "big", signed=signed),
                      "float", repr(want), scale=scale, offset=offset)
         for typ, form in (("float32", ">f"), ("float64", ">d")):
             for value in (0.0, 0.1, 23.4, 230.5, -70.07, 1234.5):
                 registers = struct.pack(form, value)
                 want = float(exact(shortest(registers)) * exact(scale) + exact(offset))
-                line(typ, ("big", "big"), registers, "float", repr(want), scale=scale, offset=offset)
-    line("float64", ("big", "big"), struct.pack(">d", 1e308), "error", "not a number", scale="1000")
+                line(typ, ORDERS[len(registers)][0], registers, "float", repr(want), scale=scale, offset=offset)
+    line("float64", "ABCDEFGH", struct.pack(">d", 1e308), "error", "not a number", scale="1000")
 
 
 integers()
