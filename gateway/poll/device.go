@@ -202,14 +202,14 @@ func (d *device) cheapest(t mapping.Terms) mapping.Block {
 // failure there is more time.
 func (d *device) timeout(j *job) time.Duration {
 	usual := d.times.timeout()
+	if usual == 0 || j.kind == greeting {
+		return d.Timeout
+	}
 	for _, k := range j.tasks {
 		if k.latency == 0 {
 			return d.Timeout
 		}
 		usual = max(usual, 3*k.latency)
-	}
-	if usual == 0 || j.kind == greeting {
-		return d.Timeout
 	}
 	return min(d.Timeout, usual<<min(d.failures, 2))
 }
