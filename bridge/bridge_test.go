@@ -159,7 +159,7 @@ func TestUnreadableLaneLetsWhatIsOwedLand(t *testing.T) {
 		pass(5 * time.Second)
 		g.offer(1, 4)
 		pass(rtt / 2)
-		g.lane.Close()
+		g.queue.Close()
 		pass(rtt / 2)
 		s := g.bridge.Stats()
 		if s.Delivered != 3 || s.Connected || !strings.Contains(s.LastError, "read queue") {
@@ -283,7 +283,7 @@ func TestRules(t *testing.T) {
 
 func TestOfferReportsARefusal(t *testing.T) {
 	bubble(t, &remote{}, func(g *rig) {
-		g.lane.Close()
+		g.queue.Close()
 		if wait, err := g.bridge.Offer(numbered(1)); err == nil || wait != nil || !strings.Contains(err.Error(), "bridge cloud") {
 			t.Errorf("Offer: %v", err)
 		}

@@ -41,8 +41,11 @@ func (b *Bridge) feed(ctx context.Context, reader *queue.Reader) <-chan fed {
 func (b *Bridge) next(ctx context.Context, reader *queue.Reader, from queue.Seq) (queue.Record, error) {
 	for {
 		r, ok, err := reader.Next()
-		if ok {
+		if ok && r.Gap == nil {
 			return r, nil
+		}
+		if ok {
+			continue // upstream is not told of losses yet
 		}
 		if err == nil {
 			err = b.lane.WaitFor(ctx, from)

@@ -26,6 +26,7 @@ type rig struct {
 	dir    string
 	log    io.Writer
 
+	queue  *queue.Queue
 	lane   *queue.Lane
 	bridge *bridge.Bridge
 	cancel context.CancelFunc
@@ -55,12 +56,12 @@ func newRig(t *testing.T, r *remote) *rig {
 func (g *rig) open() {
 	g.Helper()
 	log := slog.New(slog.NewTextHandler(g.log, nil))
-	lane, err := queue.Open(queue.Config{Dir: g.dir, MaxBytes: 16 << 20}, log)
+	q, err := queue.Open(queue.Config{Dir: g.dir}, log)
 	if err != nil {
 		g.Fatal(err)
 	}
-	g.lane = lane
-	g.bridge = bridge.New(g.cfg, lane, g.remote.dial, log)
+	g.queue, g.lane = q, q.Lane(queue.Telemetry)
+	g.bridge = bridge.New(g.cfg, g.lane, g.remote.dial, log)
 }
 
 func (g *rig) run() {
@@ -82,7 +83,7 @@ func (g *rig) stop() time.Duration {
 		}
 	}
 	took := time.Since(start)
-	g.lane.Close()
+	g.queue.Close()
 	return took
 }
 

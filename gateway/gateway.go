@@ -41,7 +41,7 @@ type Gateway struct {
 	listeners []*tcp.Listener // for buses that dial in
 	pollers   []*poll.Poller
 	bridges   []*bridge.Bridge
-	lanes     []*queue.Lane
+	queues    []*queue.Queue
 	ready     chan struct{}
 }
 
@@ -111,14 +111,12 @@ func (g *Gateway) addBridge(c config.Bridge, me *presence.Presence, stateDir str
 	if err != nil {
 		return fmt.Errorf("bridge %s: %w", c.ID, err)
 	}
-	lane, err := queue.Open(queue.Config{
-		Dir: filepath.Join(stateDir, "queue", c.ID), MaxBytes: c.Queue.Bytes, CommitDelay: c.Queue.CommitDelay, WhenFull: whenFull(c.Queue),
-	}, g.log)
+	q, err := queue.Open(queueConfig(c, stateDir), g.log.With("bridge", c.ID))
 	if err != nil {
 		return fmt.Errorf("bridge %s: %w", c.ID, err)
 	}
-	g.lanes = append(g.lanes, lane)
-	b := bridge.New(bridge.Config{ID: c.ID, Send: rules(c.Send), Will: me.Will, Birth: me.Birth, Farewell: me.Farewell}, lane, dial, g.log)
+	g.queues = append(g.queues, q)
+	b := bridge.New(bridge.Config{ID: c.ID, Send: rules(c.Send), Will: me.Will, Birth: me.Birth, Farewell: me.Farewell}, q.Lane(queue.Telemetry), dial, g.log)
 	g.broker.Tap(b.Offer)
 	g.bridges = append(g.bridges, b)
 	return nil
@@ -151,9 +149,9 @@ func tasks[T task](parts []T) stage {
 // Close closes the queues of a gateway that does not run.
 func (g *Gateway) Close() error {
 	var errs []error
-	for _, l := range g.lanes {
-		errs = append(errs, l.Close())
+	for _, q := range g.queues {
+		errs = append(errs, q.Close())
 	}
-	g.lanes = nil
+	g.queues = nil
 	return errors.Join(errs...)
 }

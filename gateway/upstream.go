@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"sluice/bridge"
-	"sluice/bridge/queue"
 	"sluice/bridge/upstream"
 	"sluice/broker/topic"
 	"sluice/gateway/config"
@@ -84,11 +83,4 @@ func rules(send []config.Rule) []bridge.Rule {
 		out[i] = bridge.Rule{Match: r.Match, Exclude: r.Exclude, To: r.To, Drop: r.Drop}
 	}
 	return out
-}
-
-func whenFull(q config.Queue) queue.WhenFull {
-	if q.DropOldest {
-		return queue.DropOldest
-	}
-	return queue.Reject
 }

@@ -1,13 +1,8 @@
-// Package queue is the way of a message through an outage: one lane is the
-// messages of one bridge, in order, on flash, with an account of what became of
-// them. The bridge appends and reads; the package knows neither rules nor
-// connections, and leaves the disk to gateway/durable.
 package queue
 
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -18,51 +13,26 @@ import (
 // Seq numbers the messages of a lane: the first is 1, and none is left out.
 type Seq = durable.Seq
 
-// WhenFull says what a lane does with a message that it has no room for.
-type WhenFull = durable.WhenFull
-
-// The policies at the limit.
-const (
-	Reject     = durable.Reject     // Append returns ErrFull
-	DropOldest = durable.DropOldest // the oldest messages go, about 1 MiB at a time, and are counted
-)
-
-// Errors that callers branch on.
-var (
-	ErrFull     = durable.ErrFull
-	ErrTooLarge = durable.ErrTooLarge
-	ErrClosed   = durable.ErrClosed
-)
-
-// Config of a lane; a zero MaxBytes or CommitDelay means its default.
-type Config struct {
-	Dir         string        // made when it is missing; one lane each
-	MaxBytes    int64         // bound on flash, at least 4 MiB (256 MiB)
-	CommitDelay time.Duration // longest wait of a message for its commit: latency against wear (200 ms)
-	WhenFull    WhenFull
-}
-
 // Lane is a durable first-in, first-out queue of messages. Its methods may be
 // called from any goroutine.
 type Lane struct {
+	name   Name
 	log    *durable.Log
+	dead   *durable.Log
 	oldest oldest
+
+	mu   sync.Mutex
+	told uint64 // lost messages that upstream knows of
 }
 
-// Open opens the lane in cfg.Dir. No other process may have it open. It fails
-// when what is there cannot be read: a lane is never taken for empty.
-func Open(cfg Config, log *slog.Logger) (*Lane, error) {
-	l, err := durable.Open(cfg.Dir, durable.Options{
-		MaxBytes:    cfg.MaxBytes,
-		CommitDelay: cfg.CommitDelay,
-		WhenFull:    cfg.WhenFull,
-		Log:         log,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &Lane{log: l, oldest: oldest{reader: l.NewReader(0)}}, nil
+func newLane(name Name, log, dead *durable.Log) *Lane {
+	l := &Lane{name: name, log: log, dead: dead, oldest: oldest{reader: log.NewReader(0)}}
+	l.told = l.lost()
+	return l
 }
+
+// String returns the lane's name.
+func (l *Lane) String() string { return string(l.name) }
 
 // Append queues m, received at that time, and returns its number. The message is
 // on flash once Wait returned nil. It blocks while flash is slower than the
@@ -88,93 +58,28 @@ func (l *Lane) WaitFor(ctx context.Context, seq Seq) error { return l.log.WaitFo
 // arrive.
 func (l *Lane) Ack(upTo Seq) { l.log.Ack(upTo) }
 
-// Acked returns the cursor: every message below is delivered or lost.
+// Acked returns the cursor: every message below is delivered, lost or dead.
 func (l *Lane) Acked() Seq { return l.log.Acked() }
 
-// Close commits what is pending and ends the lane.
-func (l *Lane) Close() error { return l.log.Close() }
-
-// Record is one message of a lane.
-type Record struct {
-	Seq     Seq
-	Message topic.Message
-	At      time.Time // when it was received, to the millisecond; the clock may have been wrong
+// Told takes note that upstream knows of the loss g.
+func (l *Lane) Told(g Gap) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.told = max(l.told, g.mark)
 }
 
-// Reader reads the messages of a lane that are on flash, in order. It is for one
-// goroutine at a time and needs no closing.
-type Reader struct {
-	lane   *Lane
-	reader *durable.Reader
+// untold returns how many messages were lost, and how many of them upstream
+// knows of.
+func (l *Lane) untold() (lost, told uint64) {
+	lost = l.lost()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return lost, l.told
 }
 
-// NewReader returns a reader that begins at the cursor.
-func (l *Lane) NewReader() *Reader {
-	return &Reader{lane: l, reader: l.log.NewReader(l.Acked())}
-}
-
-// Rewind makes the reader begin at the cursor again.
-func (r *Reader) Rewind() { r.reader.Seek(r.lane.Acked()) }
-
-// Next returns the next message, or false when there is none yet. Lost messages
-// leave a gap in the numbers. An error is one of flash, or ErrClosed: the same
-// message comes next.
-func (r *Reader) Next() (Record, bool, error) {
-	for {
-		rec, ok, err := r.reader.Next()
-		if !ok || err != nil {
-			return Record{}, false, err
-		}
-		m, at, err := parseRecord(rec.Data)
-		if err == nil {
-			return Record{Seq: rec.Seq, Message: m, At: at}, true, nil
-		}
-		if err := r.lane.log.Lose(rec.Seq); err != nil { // written by a later version: counted, not fatal
-			r.reader.Seek(rec.Seq)
-			return Record{}, false, err
-		}
-	}
-}
-
-// Stats is a snapshot of the account of a lane. Messages are counted since the
-// lane was created: Appended = Delivered + Lost + Backlog at any time.
-type Stats struct {
-	Appended  uint64
-	Delivered uint64
-	Lost      uint64 // Overflow + Damage
-	Overflow  uint64 // dropped at the limit
-	Damage    uint64 // could not be read any more
-	Backlog   uint64
-
-	BacklogBytes int64     // exact to about 1 MiB
-	OldestAt     time.Time // of the first message of the backlog; zero when there is none
-	LastLoss     durable.Loss
-	Failed       error // why nothing can be written at present
-
-	// Since the lane was opened:
-	Refused    uint64 // messages that Append did not take
-	FlashBytes uint64 // given to flash
-	Syncs      uint64
-}
-
-// Stats returns the account. It may read one record.
-func (l *Lane) Stats() Stats {
+func (l *Lane) lost() uint64 {
 	s := l.log.Stats()
-	return Stats{
-		Appended:     s.Appended,
-		Delivered:    s.Delivered,
-		Lost:         s.Overflow + s.Damage,
-		Overflow:     s.Overflow,
-		Damage:       s.Damage,
-		Backlog:      s.Backlog,
-		BacklogBytes: s.BacklogBytes,
-		OldestAt:     l.oldest.at(l.log),
-		LastLoss:     s.LastLoss,
-		Failed:       s.Failed,
-		Refused:      s.Refused,
-		FlashBytes:   s.Bytes,
-		Syncs:        s.Syncs,
-	}
+	return s.Overflow + s.Damage
 }
 
 // oldest remembers the time of the record at the cursor, which during an outage

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,21 +15,29 @@ import (
 	"sluice/gateway/durable"
 )
 
-func open(t *testing.T, cfg queue.Config) *queue.Lane {
+// lane is the telemetry lane of a queue of its own.
+type lane struct {
+	*queue.Lane
+	queue *queue.Queue
+}
+
+func (l lane) Close() error { return l.queue.Close() }
+
+func open(t *testing.T, dir string, limits queue.Limits) lane {
 	t.Helper()
-	lane, err := queue.Open(cfg, nil)
+	q, err := queue.Open(queue.Config{Dir: dir, Lanes: map[queue.Name]queue.Limits{queue.Telemetry: limits}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { lane.Close() })
-	return lane
+	t.Cleanup(func() { q.Close() })
+	return lane{q.Lane(queue.Telemetry), q}
 }
 
 func message(i int) topic.Message {
 	return topic.Message{Topic: fmt.Sprintf("site/meter/%d", i), Payload: fmt.Appendf(nil, "%d", i), QoS: byte(i % 3), Retain: i%2 == 0}
 }
 
-func add(t *testing.T, lane *queue.Lane, m topic.Message) queue.Seq {
+func add(t *testing.T, lane lane, m topic.Message) queue.Seq {
 	t.Helper()
 	seq, err := lane.Append(m, time.Now())
 	if err != nil {
@@ -37,16 +46,20 @@ func add(t *testing.T, lane *queue.Lane, m topic.Message) queue.Seq {
 	return seq
 }
 
+// next returns the next message, over a gap if there is one.
 func next(t *testing.T, r *queue.Reader) queue.Record {
 	t.Helper()
 	rec, ok, err := r.Next()
+	if rec.Gap != nil {
+		rec, ok, err = r.Next()
+	}
 	if !ok || err != nil {
 		t.Fatalf("next: %v, %v", ok, err)
 	}
 	return rec
 }
 
-func checkStats(t *testing.T, lane *queue.Lane) queue.Stats {
+func checkStats(t *testing.T, lane lane) queue.Stats {
 	t.Helper()
 	s := lane.Stats()
 	if s.Appended != s.Delivered+s.Lost+s.Backlog || s.Lost != s.Overflow+s.Damage {
@@ -57,8 +70,8 @@ func checkStats(t *testing.T, lane *queue.Lane) queue.Stats {
 
 func TestLane(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		cfg := queue.Config{Dir: t.TempDir()}
-		lane := open(t, cfg)
+		dir := t.TempDir()
+		lane := open(t, dir, queue.Limits{})
 		start := time.Now()
 		for i := range 10 {
 			if seq := add(t, lane, message(i)); seq != queue.Seq(i+1) {
@@ -99,7 +112,7 @@ func TestLane(t *testing.T) {
 		}
 
 		lane.Close()
-		lane = open(t, cfg)
+		lane = open(t, dir, queue.Limits{})
 		if rec := next(t, lane.NewReader()); rec.Seq != 4 {
 			t.Errorf("after a restart: %d", rec.Seq)
 		}
@@ -112,7 +125,7 @@ func TestLane(t *testing.T) {
 
 func TestWaitForTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		lane := open(t, queue.Config{Dir: t.TempDir(), CommitDelay: time.Second})
+		lane := open(t, t.TempDir(), queue.Limits{CommitDelay: time.Second})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		if err := lane.WaitFor(ctx, lane.Acked()); !errors.Is(err, context.DeadlineExceeded) {
@@ -128,7 +141,7 @@ func TestWaitForTheNext(t *testing.T) {
 
 func TestTooLarge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		lane := open(t, queue.Config{Dir: t.TempDir()})
+		lane := open(t, t.TempDir(), queue.Limits{})
 		m := topic.Message{Topic: "a", Payload: make([]byte, 255<<10)}
 		if err := lane.Wait(t.Context(), add(t, lane, m)); err != nil {
 			t.Error(err)
@@ -148,7 +161,7 @@ func TestTooLarge(t *testing.T) {
 func TestFullLane(t *testing.T) {
 	for _, policy := range []queue.WhenFull{queue.Reject, queue.DropOldest} {
 		synctest.Test(t, func(t *testing.T) {
-			lane := open(t, queue.Config{Dir: t.TempDir(), MaxBytes: 4 << 20, WhenFull: policy})
+			lane := open(t, t.TempDir(), queue.Limits{MaxBytes: 4 << 20, WhenFull: policy})
 			m := topic.Message{Topic: "a", Payload: make([]byte, 50_000)}
 			refused := uint64(0)
 			for range 120 { // 6 MB
@@ -183,7 +196,7 @@ func TestFullLane(t *testing.T) {
 func TestRecordOfALaterVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
-		log, err := durable.Open(dir, durable.Options{})
+		log, err := durable.Open(filepath.Join(dir, "telemetry"), durable.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -193,7 +206,7 @@ func TestRecordOfALaterVersion(t *testing.T) {
 			}
 		}
 		log.Close()
-		lane := open(t, queue.Config{Dir: dir})
+		lane := open(t, dir, queue.Limits{})
 		r := lane.NewReader()
 		for _, want := range []queue.Seq{1, 3} {
 			if rec := next(t, r); rec.Seq != want {
@@ -216,7 +229,7 @@ func TestRecordOfALaterVersion(t *testing.T) {
 }
 
 func TestClosedLane(t *testing.T) {
-	lane := open(t, queue.Config{Dir: t.TempDir()})
+	lane := open(t, t.TempDir(), queue.Limits{})
 	r := lane.NewReader()
 	if err := lane.Close(); err != nil {
 		t.Fatal(err)
@@ -228,4 +241,65 @@ func TestClosedLane(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+}
+
+// TestGap: what was dropped is told once, in its place, with its times.
+func TestGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lane := open(t, t.TempDir(), queue.Limits{MaxBytes: 4 << 20, WhenFull: queue.DropOldest})
+		start := time.Now()
+		m := topic.Message{Topic: "a", Payload: make([]byte, 50_000)}
+		add(t, lane, m)
+		time.Sleep(time.Second)
+		r := lane.NewReader()
+		if rec := next(t, r); rec.Seq != 1 || rec.Gap != nil {
+			t.Fatalf("%+v", rec.Gap)
+		}
+		for range 120 { // 6 MB
+			add(t, lane, m)
+			time.Sleep(time.Second)
+		}
+		lost := checkStats(t, lane).Lost
+		for range 2 {
+			rec, ok, err := r.Next()
+			if !ok || err != nil || rec.Gap == nil || rec.Gap.Messages != lost {
+				t.Fatalf("%+v, %v, %v; %d lost", rec.Gap, ok, err, lost)
+			}
+			if want := start.Add(time.Duration(lost) * time.Second); !rec.Gap.Last.Equal(want) {
+				t.Errorf("until %v, want %v", rec.Gap.Last, want)
+			}
+			if rec := next(t, r); rec.Seq != queue.Seq(lost+1) || rec.Gap != nil || len(rec.Message.Payload) != 50_000 {
+				t.Errorf("behind the gap: %d", rec.Seq)
+			}
+			r.Rewind()
+		}
+		rec, _, _ := r.Next()
+		lane.Told(*rec.Gap)
+		r.Rewind()
+		if rec, _, _ := r.Next(); rec.Gap != nil || rec.Seq != queue.Seq(lost+1) {
+			t.Errorf("told, and yet %+v", rec.Gap)
+		}
+	})
+}
+
+// TestBury: a message that upstream does not take leaves the way to the others.
+func TestBury(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lane := open(t, t.TempDir(), queue.Limits{})
+		for i := range 3 {
+			add(t, lane, message(i))
+		}
+		if err := lane.Wait(t.Context(), 3); err != nil {
+			t.Fatal(err)
+		}
+		r := lane.NewReader()
+		if err := lane.Bury(t.Context(), next(t, r), "hangs up"); err != nil {
+			t.Fatal(err)
+		}
+		r.Rewind()
+		if rec := next(t, r); rec.Seq != 2 {
+			t.Errorf("behind the buried one: %d", rec.Seq)
+		}
+		checkStats(t, lane)
+	})
 }

@@ -74,3 +74,20 @@ func FuzzRecord(f *testing.F) {
 func equal(a, b topic.Message) bool {
 	return a.Topic == b.Topic && a.QoS == b.QoS && a.Retain == b.Retain && bytes.Equal(a.Payload, b.Payload)
 }
+
+func FuzzLetter(f *testing.F) {
+	at := time.UnixMilli(5)
+	f.Add(appendLetter(nil, Letter{Lane: Alarm, Record: Record{Seq: 7, Message: topic.Message{Topic: "a/b", Payload: []byte("1")}, At: at}, Why: "denied", Buried: at}))
+	f.Add([]byte{0, 1, 2, 0, 1, 'a', 4, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		l, err := parseLetter(b)
+		if err != nil || len(l.Why) > maxWhy {
+			return
+		}
+		again, err := parseLetter(appendLetter(nil, l))
+		if err != nil || again.Lane != l.Lane || again.Seq != l.Seq || again.Why != l.Why || !again.Buried.Equal(l.Buried) ||
+			!equal(again.Message, l.Message) || !again.At.Equal(l.At) {
+			t.Errorf("%+v became %+v, %v", l, again, err)
+		}
+	})
+}

@@ -1,0 +1,90 @@
+package queue
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	deadSegment = 2 << 20 // holds the largest message of a lane and what is said of it
+	deadBytes   = 16 << 20
+	maxWhy      = 200 // bytes
+)
+
+// Letter is a message that upstream does not take, with the lane it was in.
+type Letter struct {
+	Lane Name
+	Record
+	Why    string    // such as what upstream answered
+	Buried time.Time // when it was given up
+}
+
+var errLetter = errors.New("not a dead letter of this version")
+
+// Bury moves the message r from the lane to the dead letters, because of why. It
+// returns once the letter is on flash; until then, and after an error, the
+// message stays where it is.
+func (l *Lane) Bury(ctx context.Context, r Record, why string) error {
+	letter := Letter{Lane: l.name, Record: r, Why: why, Buried: time.Now()}
+	seq, err := l.dead.Append(appendLetter(nil, letter))
+	if err == nil {
+		err = l.dead.Wait(ctx, seq)
+	}
+	if err != nil {
+		return fmt.Errorf("bury message %d: %w", r.Seq, err)
+	}
+	l.log.Ack(r.Seq + 1)
+	return nil
+}
+
+// A letter is
+//
+//	u8 length of the lane's name, name
+//	uvarint number in the lane
+//	varint  time buried, milliseconds since 1970
+//	u8 length of why, why
+//	the record
+func appendLetter(b []byte, l Letter) []byte {
+	b = append(b, byte(len(l.Lane)))
+	b = append(b, l.Lane...)
+	b = binary.AppendUvarint(b, uint64(l.Seq))
+	b = binary.AppendVarint(b, l.Buried.UnixMilli())
+	why := l.Why[:min(len(l.Why), maxWhy)]
+	b = append(b, byte(len(why)))
+	b = append(b, why...)
+	return appendRecord(b, l.Message, l.At)
+}
+
+// parseLetter returns a letter that shares nothing with b.
+func parseLetter(b []byte) (Letter, error) {
+	var l Letter
+	lane, b, ok := cutShort(b)
+	seq, n := binary.Uvarint(b)
+	if !ok || n <= 0 {
+		return l, errLetter
+	}
+	ms, k := binary.Varint(b[n:])
+	if k <= 0 {
+		return l, errLetter
+	}
+	why, b, ok := cutShort(b[n+k:])
+	m, at, err := parseRecord(b)
+	if !ok || err != nil {
+		return l, errLetter
+	}
+	l.Record = Record{Seq: Seq(seq), Message: m, At: at}
+	l.Lane, l.Why, l.Buried = Name(lane), string(why), time.UnixMilli(ms)
+	return l, nil
+}
+
+// cutShort takes a string with its length in one byte off b.
+func cutShort(b []byte) (s, rest []byte, ok bool) {
+	if len(b) == 0 || int(b[0]) > len(b)-1 {
+		return nil, nil, false
+	}
+	n := 1 + int(b[0])
+	return b[1:n], b[n:], true
+}

@@ -1,0 +1,129 @@
+// Package queue is the way of messages through an outage: one queue holds the
+// messages of one bridge on flash, in lanes that do not wait for each other, with
+// an account of what became of each. The bridge appends and reads; the package
+// knows neither rules nor connections, and leaves the disk to gateway/durable.
+package queue
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"sluice/gateway/durable"
+)
+
+// Name is the name of a lane.
+type Name string
+
+// The lanes of every queue. Each is first in, first out, with limits of its own.
+const (
+	Alarm     Name = "alarm"     // little, committed at once, with disk set aside for it
+	Telemetry Name = "telemetry" // what no rule puts elsewhere
+	Bulk      Name = "bulk"      // can wait
+)
+
+// Names returns the lanes, the most urgent first.
+func Names() []Name { return []Name{Alarm, Telemetry, Bulk} }
+
+// WhenFull says what a lane does with a message that it has no room for.
+type WhenFull = durable.WhenFull
+
+// The policies at the limit.
+const (
+	Reject     = durable.Reject     // Append returns ErrFull
+	DropOldest = durable.DropOldest // the oldest messages go, about 1 MiB at a time, and are counted
+)
+
+// Errors that callers branch on.
+var (
+	ErrFull     = durable.ErrFull
+	ErrTooLarge = durable.ErrTooLarge
+	ErrClosed   = durable.ErrClosed
+)
+
+// Config of a queue. A lane that is not in Lanes has the defaults.
+type Config struct {
+	Dir   string // made when it is missing; a folder in it for each lane
+	Lanes map[Name]Limits
+}
+
+// Limits of a lane; the zero value of each field means its default.
+type Limits struct {
+	MaxBytes    int64         // bound on flash, at least 4 MiB (256 MiB)
+	CommitDelay time.Duration // longest wait of a message for its commit: latency against wear (200 ms)
+	WhenFull    WhenFull
+}
+
+// Queue is the lanes of one bridge and its dead letters.
+type Queue struct {
+	lanes map[Name]*Lane
+	dead  *durable.Log
+}
+
+// deadName is the folder of the messages that upstream does not take.
+const deadName = "dead"
+
+// Open opens the queue in cfg.Dir. No other process may have it open. It fails
+// when what is there cannot be read: a lane is never taken for empty.
+func Open(cfg Config, log *slog.Logger) (*Queue, error) {
+	return open(cfg, func(name string, opt durable.Options) (*durable.Log, error) {
+		return durable.Open(filepath.Join(cfg.Dir, name), opt)
+	}, log)
+}
+
+// OpenFS opens a queue whose folders, one for each lane and "dead", are what
+// folder returns. It is for tests that need a disk that fails.
+func OpenFS(cfg Config, folder func(name string) durable.FS, log *slog.Logger) (*Queue, error) {
+	return open(cfg, func(name string, opt durable.Options) (*durable.Log, error) {
+		return durable.OpenFS(folder(name), opt)
+	}, log)
+}
+
+type opener func(name string, opt durable.Options) (*durable.Log, error)
+
+func open(cfg Config, open opener, log *slog.Logger) (*Queue, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	q := &Queue{lanes: map[Name]*Lane{}}
+	var err error
+	q.dead, err = open(deadName, durable.Options{
+		SegmentBytes: deadSegment, MaxBytes: deadBytes, CommitDelay: time.Millisecond, WhenFull: DropOldest,
+		Log: log.With("lane", deadName),
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range Names() {
+		limits := cfg.Lanes[name]
+		l, err := open(string(name), durable.Options{
+			MaxBytes: limits.MaxBytes, CommitDelay: limits.CommitDelay, WhenFull: limits.WhenFull,
+			Log: log.With("lane", string(name)),
+		})
+		if err != nil {
+			return nil, errors.Join(err, q.Close())
+		}
+		q.lanes[name] = newLane(name, l, q.dead)
+	}
+	return q, nil
+}
+
+// Lane returns a lane; there is no other than those of Names.
+func (q *Queue) Lane(name Name) *Lane {
+	l, ok := q.lanes[name]
+	if !ok {
+		panic(fmt.Sprintf("queue: no lane %q", name))
+	}
+	return l
+}
+
+// Close commits what is pending and ends all lanes.
+func (q *Queue) Close() error {
+	errs := []error{q.dead.Close()}
+	for _, l := range q.lanes {
+		errs = append(errs, l.log.Close())
+	}
+	return errors.Join(errs...)
+}
