@@ -91,8 +91,8 @@ libmodbus: ## installs what only these two benchmarks need, when it is missing
 
 # The other side of the tests, none of it ours.
 .PHONY: peers
-peers: ## installs what the tests talk to, when it is missing (Debian packages)
-	$(say) 'a C compiler for the race detector, mosquitto, Modbus tools, QEMU'
+peers: ## installs what the tests talk to, when it is missing (Debian packages, one of npm)
+	$(say) 'a C compiler for the race detector, mosquitto, Modbus tools and slaves, QEMU'
 	@$(begin-needs) \
 	need gcc command -v gcc; \
 	need libc6-dev test -e /usr/include/stdlib.h; \
@@ -102,7 +102,20 @@ peers: ## installs what the tests talk to, when it is missing (Debian packages)
 	need mbpoll command -v mbpoll; \
 	need python3-pymodbus /usr/bin/python3 -c 'import pymodbus'; \
 	need qemu-user-static command -v qemu-arm-static; \
+	need libmodbus-dev test -e /usr/include/modbus/modbus.h; \
+	need nodejs command -v node; \
+	need npm command -v npm; \
 	$(install-needs)
+	@$(MAKE) --no-print-directory $(NODE_PEER)/node_modules
+
+# A slave on npm's modbus-serial, with everything it stands on pinned by checksum.
+NODE_PEER := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sluice-peers/modbus-serial
+NODE_PINS := $(wildcard test/e2e/testdata/peers/modbus-serial/*.json)
+
+$(NODE_PEER)/node_modules: $(NODE_PINS)
+	@mkdir -p $(NODE_PEER) && cp $(NODE_PINS) $(NODE_PEER)
+	@npm ci --prefix $(NODE_PEER) --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
 
 # Between these two a recipe names packages, each with how to tell that it is
 # there. The distribution would start its own mosquitto; policy-rc.d forbids that
