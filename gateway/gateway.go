@@ -100,7 +100,7 @@ func (g *Gateway) addBus(c config.Bus, devices []mapping.Device, stateDir string
 	g.ports = append(g.ports, port)
 	g.buses = append(g.buses, b)
 	g.pollers = append(g.pollers, poll.New(poll.Config{
-		Bus: c.ID, Line: planned(c), Gap: c.Gap, Devices: onBus(devices, c.ID), Emit: g.publish.Emit, Back: b.Back(),
+		Bus: c.ID, Line: planned(c), Gap: c.Gap, Jitter: jitter(c), Devices: onBus(devices, c.ID), Emit: g.publish.Emit, Back: b.Back(),
 		Exchange: exchange(bus.Poll), Command: exchange(bus.Command), Memory: filepath.Join(stateDir, "devices", c.ID+".json"),
 	}, g.log))
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net"
+	"time"
 
 	"sluice/drivers/ascii"
 	"sluice/drivers/bus"
@@ -31,4 +32,13 @@ func planned(c config.Bus) modbus.Line {
 		line.Baud /= 2
 	}
 	return line
+}
+
+// jitter is how long the way to the devices may hold back a reply, apart from what
+// serial adapters do.
+func jitter(c config.Bus) time.Duration {
+	if c.Port != "" {
+		return 0
+	}
+	return tcp.Jitter
 }

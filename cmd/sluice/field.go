@@ -237,14 +237,8 @@ func explainExchange(err error) error {
 		return err
 	}
 	switch {
-	case e.Exception == 1:
-		return hint(err, "the device does not know this function: try the other table, input or holding")
-	case e.Exception == 2:
-		return hint(err, "the device has no such register: manuals count from 0 or from 1, so try the neighbours")
-	case e.Exception == 3:
-		return hint(err, "the device does not take this value, or not so many registers at once")
 	case e.Exception != 0:
-		return hint(err, "the device is there and knows the request; its manual may know why it refuses")
+		return hint(err, "%s", modbus.Remedy(e.Exception))
 	case e.Fault == modbus.Silent:
 		return hint(err, "check unit number, speed and format, or let `sluice scan` find them; then A and B swapped, the supply")
 	case e.Fault == modbus.Frame:

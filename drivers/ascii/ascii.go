@@ -45,7 +45,8 @@ type Transport struct {
 	echo   bool
 	doubts *modbus.Doubts
 
-	quiet time.Time // when the line fell silent, or will when our request is out
+	quiet time.Time     // when the line fell silent, or will when our request is out
+	took  time.Duration // from the last request to its reply
 	buf   [maxFrame]byte
 }
 
@@ -68,6 +69,11 @@ func (t *Transport) Close() error { return t.port.Close() }
 // unit; others can use the line until then. It is zero, or past, for most.
 func (t *Transport) NotBefore(unit modbus.UnitID) time.Time { return t.doubts.NotBefore(unit) }
 
+// Latency is how long the unit took from the end of the last request to the
+// first character of its reply, as far as the receiver tells; 0 after a broadcast
+// or an exchange that failed. It is for the user of the transport.
+func (t *Transport) Latency() time.Duration { return t.took }
+
 // Exchange sends the frame adu and returns the reply, which may be an exception.
 // A unit that may still answer an older request is asked for a canary first;
 // where that is no help the request is not sent, the error wraps
@@ -79,6 +85,7 @@ func (t *Transport) Exchange(adu []byte, timing modbus.Timing) ([]byte, error) {
 		return nil, &modbus.Error{Fault: modbus.Unsupported, Err: fmt.Errorf("request %q: %w", adu, err)}
 	}
 	unit := modbus.UnitID(body[0])
+	t.took = 0
 	if unit == modbus.Broadcast {
 		return nil, t.broadcast(adu, timing)
 	}
@@ -120,7 +127,11 @@ func (t *Transport) exchange(adu, body []byte, timing modbus.Timing) ([]byte, er
 	if t.echo {
 		r.echo = adu
 	}
-	return t.receive(&r)
+	reply, err := t.receive(&r)
+	if err == nil {
+		t.took = max(0, r.begin.Sub(sent))
+	}
+	return reply, err
 }
 
 // broadcast sends a request that nobody answers and gives the units time to act.

@@ -308,3 +308,17 @@ func FuzzReply(f *testing.F) {
 		})
 	})
 }
+
+// TestLatency is what adaptive timeouts are made from.
+func TestLatency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, transport, client := newWire(ascii.Config{})
+		if _, err := client.Do(read(1, 7, 10), timing); err != nil || (transport.Latency()-latency).Abs() > time.Microsecond {
+			t.Errorf("%v, %v, want %v", transport.Latency(), err, latency)
+		}
+		w.device = nil
+		if client.Do(read(1, 7, 10), timing); transport.Latency() != 0 {
+			t.Errorf("%v without a reply", transport.Latency())
+		}
+	})
+}

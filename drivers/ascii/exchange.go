@@ -65,8 +65,9 @@ type reception struct {
 	end      time.Time // and ended by then
 
 	scanner
-	broken bool // a frame arrived damaged
-	others int  // whole frames that are not the reply
+	begin  time.Time // of the frame under way
+	broken bool      // a frame arrived damaged
+	others int       // whole frames that are not the reply
 }
 
 // receive waits for the reply and returns a copy of it.
@@ -87,15 +88,19 @@ func (t *Transport) receive(r *reception) ([]byte, error) {
 		if err != nil {
 			return nil, medium(r.unit, err)
 		}
-		if reply, err := r.take(got); reply != nil || err != nil {
+		if reply, err := r.take(got, t.line); reply != nil || err != nil {
 			return reply, err
 		}
 	}
 }
 
-// take searches what has arrived for the reply.
-func (r *reception) take(got []byte) ([]byte, error) {
-	for _, b := range got {
+// take searches what has just arrived for the reply.
+func (r *reception) take(got []byte, line modbus.Line) ([]byte, error) {
+	now := time.Now()
+	for i, b := range got {
+		if b == ':' {
+			r.begin = now.Add(-line.Chars(len(got) - i))
+		}
 		frame := r.feed(b)
 		switch {
 		case frame == nil:
@@ -103,7 +108,7 @@ func (r *reception) take(got []byte) ([]byte, error) {
 			return nil, &modbus.Error{Fault: modbus.Frame, Unit: r.unit, Err: errEcho}
 		case r.echo != nil:
 			r.echo = nil
-		case time.Now().Before(r.earliest):
+		case now.Before(r.earliest):
 			r.others++
 		case r.accepts(frame):
 			return bytes.Clone(frame), nil

@@ -110,6 +110,21 @@ func faultOfException(code byte) Fault {
 	}
 }
 
+// Remedy says what whoever configured a request can do about the exception that it
+// was answered with.
+func Remedy(code byte) string {
+	switch code {
+	case 1:
+		return "the device does not know this function: try the other table, input or holding"
+	case 2:
+		return "the device has no such register: manuals count from 0 or from 1, so try the neighbours"
+	case 3:
+		return "the device does not take this value, or not so many registers at once"
+	default:
+		return "the device is there and knows the request; its manual may know why it refuses"
+	}
+}
+
 // ExceptionName returns the specification's name of an exception code, in lower
 // case.
 func ExceptionName(code byte) string {

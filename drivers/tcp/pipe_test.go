@@ -18,6 +18,7 @@ var timing = modbus.Timing{Timeout: 200 * time.Millisecond}
 // peer is a device at the far end of a connection in memory.
 type peer struct {
 	conn  net.Conn
+	near  *tcp.Transport // what asks it
 	asked [][]byte
 	turn  chan struct{} // keeps frames whole; a mutex would keep the bubble from idling
 }
@@ -38,9 +39,8 @@ func (p *peer) polite(req []byte) { p.say(latency, reply(req)...) }
 // device.
 func connect(t *testing.T, device func(p *peer, req []byte)) (*modbus.Client, *peer) {
 	near, far := net.Pipe()
-	p := &peer{conn: far, turn: make(chan struct{}, 1)}
-	transport := tcp.New(near)
-	t.Cleanup(func() { transport.Close(); far.Close() })
+	p := &peer{conn: far, near: tcp.New(near), turn: make(chan struct{}, 1)}
+	t.Cleanup(func() { p.near.Close(); far.Close() })
 	go func() {
 		for {
 			header := make([]byte, 6)
@@ -55,7 +55,7 @@ func connect(t *testing.T, device func(p *peer, req []byte)) (*modbus.Client, *p
 			device(p, req)
 		}
 	}()
-	return modbus.NewClient(transport), p
+	return modbus.NewClient(p.near), p
 }
 
 // frame wraps unit, function and data for the request.

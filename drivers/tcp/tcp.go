@@ -42,6 +42,7 @@ type Transport struct {
 	heard time.Time     // when anything came last
 	asked int           // requests since
 	quiet time.Time     // when the last exchange ended
+	took  time.Duration // from the last request to its reply
 }
 
 // New returns a transport on c, which it owns from then on.
@@ -58,6 +59,10 @@ func (t *Transport) Close() error { return t.conn.Close() }
 // NotBefore is always zero: a late reply is known by its number.
 func (t *Transport) NotBefore(modbus.UnitID) time.Time { return time.Time{} }
 
+// Latency is how long the last reply took, the way there and back included; 0
+// after an exchange that failed. It is for the user of the transport.
+func (t *Transport) Latency() time.Duration { return t.took }
+
 // Exchange sends the frame adu and returns the reply with its number, which has
 // to be there when timing.Timeout has passed. Replies to older requests are
 // dropped. Everything that leaves the connection unusable is fault Medium.
@@ -67,10 +72,16 @@ func (t *Transport) Exchange(adu []byte, timing modbus.Timing) ([]byte, error) {
 	}
 	defer func() { t.quiet = time.Now() }()
 	unit := modbus.UnitID(adu[unitAt])
+	t.took = 0
 	if err := t.send(adu, timing); err != nil {
 		return nil, &modbus.Error{Fault: modbus.Medium, Unit: unit, Err: explain(err)}
 	}
-	return t.receive(adu, timing)
+	sent := time.Now()
+	reply, err := t.receive(adu, timing)
+	if err == nil {
+		t.took = time.Since(sent)
+	}
+	return reply, err
 }
 
 func (t *Transport) send(adu []byte, timing modbus.Timing) error {

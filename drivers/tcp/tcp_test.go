@@ -288,3 +288,18 @@ func FuzzReply(f *testing.F) {
 		})
 	})
 }
+
+// TestLatency is what adaptive timeouts are made from.
+func TestLatency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		device := (*peer).polite
+		client, p := connect(t, func(p *peer, req []byte) { device(p, req) })
+		if _, err := client.Do(read(1, 7, 10), timing); err != nil || p.near.Latency() != latency {
+			t.Errorf("%v, %v, want %v", p.near.Latency(), err, latency)
+		}
+		device = func(*peer, []byte) {}
+		if client.Do(read(1, 7, 10), timing); p.near.Latency() != 0 {
+			t.Errorf("%v without a reply", p.near.Latency())
+		}
+	})
+}

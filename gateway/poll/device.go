@@ -26,6 +26,7 @@ type device struct {
 	only    *job // goes before all that is due: a write of OnConnect, or the next of a search
 	greeted int  // writes of OnConnect that are done
 	search  *mapping.Search
+	why     error // it began: the exception
 	known   mapping.Knowledge
 
 	times   latency
@@ -66,8 +67,8 @@ const (
 	probing       // whether the device is back
 )
 
-func newDevice(d *mapping.Device) *device {
-	out := &device{Device: d, byPoint: map[*mapping.Point]*task{}, shown: UnitStats{Device: d.ID}}
+func newDevice(d *mapping.Device, least time.Duration) *device {
+	out := &device{Device: d, byPoint: map[*mapping.Point]*task{}, shown: UnitStats{Device: d.ID}, times: latency{least: least}}
 	for i := range d.Points {
 		t := &task{Point: &d.Points[i]}
 		out.tasks = append(out.tasks, t)

@@ -43,7 +43,7 @@ func Forecast(line modbus.Line, gap time.Duration, devices []mapping.Device) Pro
 	planner := &Poller{cfg: Config{Line: line, Gap: gap}, tightest: tightest(devices)}
 	var out Prospect
 	for i := range devices {
-		d := newDevice(&devices[i])
+		d := newDevice(&devices[i], minTimeout)
 		terms := planner.terms(d)
 		load, high := d.load(terms)
 		p := DeviceProspect{ID: d.ID, Load: load, Blocks: d.Plan(d.All(), terms)}

@@ -14,6 +14,7 @@ type latency struct {
 	planned time.Duration // the mean that plans are made with, which follows in steps
 	counts  [buckets]uint16
 	total   int
+	least   time.Duration // that is waited for an answer
 }
 
 const (
@@ -79,7 +80,7 @@ func (l *latency) timeout() time.Duration {
 	if p99 == 0 {
 		return 0
 	}
-	return max(3*p99, minTimeout)
+	return max(3*p99, l.least)
 }
 
 // advice is the timeout to configure where the one in use is far too long or

@@ -45,6 +45,7 @@ type Config struct {
 	Bus      string
 	Line     modbus.Line
 	Gap      time.Duration // silence before each request on top of the line's own
+	Jitter   time.Duration // a reply may be held back so long on its way, now and then
 	Devices  []mapping.Device
 	Exchange Exchange // of a poll
 	Command  Exchange // of a write, which goes before polls; nil if no device has OnConnect
@@ -73,7 +74,7 @@ type Poller struct {
 func New(cfg Config, log *slog.Logger) *Poller {
 	p := &Poller{cfg: cfg, log: log.With("bus", cfg.Bus)}
 	for i := range cfg.Devices {
-		p.devices = append(p.devices, newDevice(&cfg.Devices[i]))
+		p.devices = append(p.devices, newDevice(&cfg.Devices[i], max(minTimeout, cfg.Jitter)))
 	}
 	p.tightest = tightest(cfg.Devices)
 	p.stats.Devices = len(cfg.Devices)

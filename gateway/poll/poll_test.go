@@ -31,6 +31,8 @@ type site struct {
 	emitted []point.Reading
 	back    chan struct{}
 	memory  string // path of the memory file
+	jitter  time.Duration
+	log     strings.Builder // warnings
 }
 
 type asked struct {
@@ -69,8 +71,9 @@ func (s *site) emit(_ context.Context, readings []point.Reading) {
 func (s *site) run(t *testing.T, d time.Duration, devices ...mapping.Device) *poll.Poller {
 	s.start = time.Now()
 	s.asked, s.emitted = nil, nil
-	p := poll.New(poll.Config{Bus: "b", Line: line, Devices: devices, Exchange: s.exchange, Command: s.exchange, Emit: s.emit, Back: s.back, Memory: s.memory},
-		slog.New(slog.DiscardHandler))
+	p := poll.New(poll.Config{
+		Bus: "b", Line: line, Jitter: s.jitter, Devices: devices, Exchange: s.exchange, Command: s.exchange, Emit: s.emit, Back: s.back, Memory: s.memory,
+	}, slog.New(slog.NewTextHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
 	if err := p.Run(ctx); err != nil {
@@ -267,7 +270,7 @@ func TestValuesOfALostDeviceTurnBadAndComeBack(t *testing.T) {
 			}
 			return []byte{0, 7}, nil
 		}}
-		p := s.run(t, 12*time.Second, device(1, time.Second, time.Hour))
+		p := s.run(t, 16*time.Second, device(1, time.Second, time.Hour))
 		bad := map[string]int{}
 		var good []string
 		for _, r := range s.emitted {

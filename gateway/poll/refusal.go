@@ -41,10 +41,10 @@ func (p *Poller) refused(ctx context.Context, j *job, err error) {
 	case addresses && len(j.tasks) > 1:
 		p.log.Info("device refuses a read, searching for the reason", "device", d.ID, "function", j.block.Request.Function.String(),
 			"address", j.block.Request.Address, "count", j.block.Request.Count, "exception", e.Exception)
-		d.search = mapping.NewSearch(&j.block)
+		d.search, d.why = mapping.NewSearch(&j.block), err
 		p.look(d)
 	case len(j.tasks) == 1 || e != nil && e.Fault == modbus.Unsupported:
-		p.unreadable(ctx, j, modbus.Reason(err))
+		p.unreadable(ctx, j, err)
 		p.finish(j)
 	default:
 		p.bad(ctx, d, j.tasks, modbus.Reason(err))
@@ -74,9 +74,8 @@ func (p *Poller) told(ctx context.Context, j *job, refused bool) {
 	attrs := []any{"device", d.ID, "table", f.Table.String()}
 	switch {
 	case f.Point != nil:
-		p.log.Warn("device refuses a point", append(attrs, "point", f.Point.ID, "register", f.Point.Register.String())...)
 		blamed := &job{device: d, tasks: []*task{d.byPoint[f.Point]}}
-		p.unreadable(ctx, blamed, "refused")
+		p.unreadable(ctx, blamed, d.why)
 		p.finish(blamed)
 	case f.Most > 0:
 		p.log.Info("device takes fewer registers in one request", append(attrs, "most", f.Most)...)
@@ -86,21 +85,32 @@ func (p *Poller) told(ctx context.Context, j *job, refused bool) {
 	p.remember()
 }
 
-// unreadable counts refusals of points. One that goes on being refused is asked
-// ever more rarely.
-func (p *Poller) unreadable(ctx context.Context, j *job, why string) {
-	p.bad(ctx, j.device, j.tasks, why)
+// unreadable counts refusals of points, and says of each once what to do. One
+// that goes on being refused is asked ever more rarely.
+func (p *Poller) unreadable(ctx context.Context, j *job, err error) {
+	p.bad(ctx, j.device, j.tasks, modbus.Reason(err))
 	for _, k := range j.tasks {
-		if k.refusals++; k.refusals == quarantined {
+		attrs := []any{"device", j.device.ID, "point", k.ID, "register", k.Register.String(), "reason", modbus.Reason(err)}
+		switch k.refusals++; k.refusals {
+		case 1:
+			p.log.Warn("device refuses a point", append(attrs, "fix", remedy(err))...)
+		case quarantined:
 			p.count(func(s *Stats) { s.Quarantined++ })
-			p.log.Warn("point is refused again and again, asking for it ever more rarely", "device", j.device.ID, "point", k.ID,
-				"register", k.Register.String(), "reason", why)
+			p.log.Info("point is refused again and again, asking for it ever more rarely", attrs...)
 		}
 		if k.refusals >= quarantined {
 			periods := min(int64(1)<<min(k.refusals-quarantined+1, 30), int64(max(maxQuarantine/k.Interval, 1)))
 			k.slot = k.slot.Add(time.Duration(periods-1) * k.Interval)
 		}
 	}
+}
+
+// remedy is what can be done about a refusal.
+func remedy(err error) string {
+	if e, ok := errors.AsType[*modbus.Error](err); ok && e.Exception != 0 {
+		return modbus.Remedy(e.Exception)
+	}
+	return "correct the register in the site file" // no unit may be asked for it
 }
 
 // readable notes that the points of a job have been read, and how fast.

@@ -111,6 +111,26 @@ func TestRefusedPoint(t *testing.T) {
 	})
 }
 
+// TestRefusalIsReportedOnce has two points that do not exist, one found alone and
+// one among others.
+func TestRefusalIsReportedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{takes: ms, reply: without(3)}
+		lost := at(time.Second, 3)
+		lost.ID, lost.Unit = "other", 2
+		s.run(t, time.Hour, at(time.Second, 0, 1, 3, 6), lost)
+		for _, device := range []string{"device=d1 point=p2", "device=other point=p0"} {
+			want := `level=WARN msg="device refuses a point" bus=b ` + device + ` register="holding 0x0003 (40004)" reason="exception 2" fix="the device has no such register`
+			if n := strings.Count(s.log.String(), want); n != 1 {
+				t.Errorf("%s %d times in\n%s", want, n, &s.log)
+			}
+		}
+		if n := strings.Count(s.log.String(), "\n"); n != 2 {
+			t.Errorf("%d lines, want 2\n%s", n, &s.log)
+		}
+	})
+}
+
 // TestTooManyRegisters has a device that takes fewer than others.
 func TestTooManyRegisters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -289,6 +309,11 @@ func TestTimeoutFollowsTheDevice(t *testing.T) {
 		}
 		if w := waits["0+1"]; w[0] != time.Second || w[10] != time.Second || w[len(w)-1] != 60*ms {
 			t.Errorf("the fast point is waited for %v at first, %v after ten answers and %v in the end", w[0], w[10], w[len(w)-1])
+		}
+		s.jitter = 500 * ms // as on a network that loses a segment now and then
+		s.run(t, 30*time.Second, device(1, 200*ms))
+		if last := s.asked[len(s.asked)-1]; last.wait != 500*ms {
+			t.Errorf("on a network %v is waited in the end", last.wait)
 		}
 	})
 }
