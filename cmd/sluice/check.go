@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+
+	"sluice/gateway/config"
 )
 
 func runCheck(_ context.Context, args []string, t terminal) error {
@@ -11,7 +13,7 @@ func runCheck(_ context.Context, args []string, t terminal) error {
 	if err := parse(f, args); err != nil {
 		return helpOn(err, "check", t)
 	}
-	cfg, err := load(*site, t)
+	cfg, err := load(config.Load, *site, t)
 	if err != nil {
 		return err
 	}

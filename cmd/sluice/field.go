@@ -174,7 +174,7 @@ func (f *targetFlags) layout(table mapping.Table) (l layout.Layout, span int, er
 
 // inSite is a device of the site file, with all its points or the one named.
 func (f *targetFlags) inSite(t terminal, device string, point ...string) (target, error) {
-	cfg, err := load(*f.site, t)
+	cfg, err := load(config.LoadForDesk, *f.site, t)
 	if err != nil {
 		return target{}, err
 	}

@@ -20,7 +20,7 @@ func runPlan(_ context.Context, args []string, t terminal) error {
 	if err := parse(f, args); err != nil {
 		return helpOn(err, "plan", t)
 	}
-	cfg, err := load(*site, t)
+	cfg, err := load(config.Load, *site, t)
 	if err != nil {
 		return err
 	}

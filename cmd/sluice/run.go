@@ -26,7 +26,7 @@ func runGateway(ctx context.Context, args []string, t terminal) error {
 	if err := parse(f, args); err != nil {
 		return helpOn(err, "run", t)
 	}
-	cfg, err := load(*site, t)
+	cfg, err := load(config.Load, *site, t)
 	if err != nil {
 		return err
 	}
@@ -41,8 +41,8 @@ func runGateway(ctx context.Context, args []string, t terminal) error {
 }
 
 // load reads a site file and prints what is wrong with it.
-func load(path string, t terminal) (*config.Config, error) {
-	cfg, err := config.Load(path)
+func load(read func(string) (*config.Config, error), path string, t terminal) (*config.Config, error) {
+	cfg, err := read(path)
 	if problems, ok := errors.AsType[mapping.Problems](err); ok {
 		fmt.Fprintln(t.err, problems.Error())
 		return nil, errReported

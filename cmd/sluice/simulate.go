@@ -31,7 +31,7 @@ func runSimulate(ctx context.Context, args []string, t terminal) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := load(*site, t)
+	cfg, err := load(config.LoadForDesk, *site, t)
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,6 @@ type Bus struct {
 	cfg   Config
 	log   *slog.Logger
 	queue *queue
-	ready chan struct{}
 	back  chan struct{}
 	stats ledger
 }
@@ -90,17 +89,12 @@ func New(cfg Config, log *slog.Logger) *Bus {
 		cfg:   cfg,
 		log:   log.With("bus", cfg.ID),
 		queue: newQueue(),
-		ready: make(chan struct{}),
 		back:  make(chan struct{}, 1),
 	}
 }
 
 // String is "bus " and the ID.
 func (b *Bus) String() string { return "bus " + b.cfg.ID }
-
-// Ready is closed after the first attempt to open the port, whether or not it is
-// there: a bus without its port answers too.
-func (b *Bus) Ready() <-chan struct{} { return b.ready }
 
 // Back tells when the port is open after requests were refused for want of it. It
 // is for one reader and holds one notice.
@@ -109,7 +103,8 @@ func (b *Bus) Back() <-chan struct{} { return b.back }
 // Stats returns a snapshot.
 func (b *Bus) Stats() Stats { return b.stats.snapshot() }
 
-// Do waits for its turn and performs one exchange. A command to a unit in doubt
+// Do waits for its turn and performs one exchange; while the port is being opened
+// everybody waits. A command to a unit in doubt
 // waits until that is over, and others go first meanwhile; a poll returns InDoubt
 // at once. Other errors are those of modbus.Client; Medium at once while the port is down; Busy when too many
 // requests wait already; and the cause of ctx. Cancelling ctx abandons the wait:
@@ -177,11 +172,6 @@ func (b *Bus) session(ctx context.Context) (progress, error) {
 	if err == nil {
 		b.up()
 		defer port.Close()
-	}
-	select {
-	case <-b.ready:
-	default:
-		close(b.ready)
 	}
 	if err != nil {
 		return missing, err

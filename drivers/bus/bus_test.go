@@ -84,7 +84,7 @@ func start(t *testing.T, open func(context.Context) (bus.Transport, error)) *ben
 		cancel()
 		running.Wait()
 	})
-	<-b.Ready()
+	synctest.Wait()
 	return b
 }
 

@@ -123,7 +123,7 @@ func (r *reader) password(n mapping.Node) string {
 	if path == "" {
 		return ""
 	}
-	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o007 != 0 {
+	if info, err := os.Stat(path); err == nil && !r.desk && info.Mode().Perm()&0o007 != 0 {
 		file.Problem("chmod o-rwx "+path, "every user of this machine can read %s", path)
 	}
 	return path
@@ -143,8 +143,8 @@ func (r *reader) tls(b *Bridge, n mapping.Node) {
 // readable returns the path at n after checking that it is there.
 func (r *reader) readable(n mapping.Node) string {
 	path := r.file(n)
-	if path == "" {
-		return ""
+	if path == "" || r.desk {
+		return path
 	}
 	f, err := os.Open(path)
 	if err != nil {

@@ -56,9 +56,43 @@ func (r *reader) buses(n mapping.Node) []Bus {
 				"%s belongs to bus %q already", place, other)
 		}
 		places[place] = b.ID
+		if b.Listen != "" {
+			r.listens = append(r.listens, listen{item.As(fmt.Sprintf("bus %q", b.ID)), b.Listen})
+		}
 		buses = append(buses, b)
 	}
 	return buses
+}
+
+// listen is an address on which a bus waits for its converter.
+type listen struct {
+	bus     mapping.Node
+	address string
+}
+
+// checkListens reports buses that wait where the broker serves: the second to come
+// would not get the address.
+func (r *reader) checkListens(broker []string) {
+	for _, l := range r.listens {
+		for _, served := range broker {
+			if meet(l.address, served) {
+				l.bus.Problem("give the bus another port, e.g. 4001", "listen: %s is where the broker serves %s", l.address, served)
+			}
+		}
+	}
+}
+
+// meet reports whether one cannot listen on both addresses.
+func meet(a, b string) bool {
+	hostA, portA, _ := net.SplitHostPort(a)
+	hostB, portB, _ := net.SplitHostPort(b)
+	return portA == portB && portA != "0" && (hostA == hostB || everywhere(hostA) || everywhere(hostB) || isLoopback(hostA) && isLoopback(hostB))
+}
+
+// everywhere reports whether a host to listen on is all of the machine's.
+func everywhere(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "" || err == nil && ip.IsUnspecified()
 }
 
 // place says where the bus is, "" if nowhere.
@@ -132,6 +166,8 @@ func (b *Bus) allow(m mapping.Map) {
 	switch {
 	case n.Present() && !m.Get("listen").Present():
 		n.Problem("leave it out", "it says who may dial in, and nobody does without listen")
+	case n.Present() && len(n.Seq()) == 0:
+		n.Problem("write the address of the converter, e.g. [192.0.2.40]", "nobody is in it, so nobody could dial in")
 	case n.Present() || b.Listen == "":
 	case isLoopback(host):
 		b.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}

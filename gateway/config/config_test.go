@@ -66,6 +66,29 @@ func TestReference(t *testing.T) {
 	}
 }
 
+// TestDesk reads a site file where the files that its bridges need are not.
+func TestDesk(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "site.yaml")
+	text := configs.Minimal + `
+bridges:
+  - id: cloud
+    url: mqtts://broker.example.com
+    username: plant
+    password: {file: secrets/cloud}
+    tls: {ca: tls/ca.crt}
+    send: [{match: "#"}]
+`
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.Load(path); err == nil || !strings.Contains(err.Error(), "secrets/cloud: no such file") {
+		t.Errorf("to run it: %v", err)
+	}
+	if c, err := config.LoadForDesk(path); err != nil || len(c.Devices) == 0 {
+		t.Errorf("at a desk: %v", err)
+	}
+}
+
 // TestDefaults makes sure that the defaults that the reference states are the
 // ones that hold.
 func TestDefaults(t *testing.T) {

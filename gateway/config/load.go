@@ -22,7 +22,13 @@ const maxFile = 4 << 20
 
 // Load reads and checks the site file at path. Paths in it are relative to its
 // folder. The error is mapping.Problems when the file could be read.
-func Load(path string) (*Config, error) {
+func Load(path string) (*Config, error) { return load(path, false) }
+
+// LoadForDesk is Load for tools that only talk to devices: the passwords and
+// certificates that the site file names may be out of reach.
+func LoadForDesk(path string) (*Config, error) { return load(path, true) }
+
+func load(path string, desk bool) (*Config, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -35,14 +41,14 @@ func Load(path string) (*Config, error) {
 	if len(text) > maxFile {
 		return nil, fmt.Errorf("%s is larger than %s: a site file is not", path, mapping.FormatSize(maxFile))
 	}
-	return parse(path, filepath.Dir(path), text)
+	return parse(path, reader{dir: filepath.Dir(path), desk: desk}, text)
 }
 
 // Parse checks the text of a site file whose problems are reported under name;
 // paths in it are relative to the working directory.
-func Parse(name string, text []byte) (*Config, error) { return parse(name, "", text) }
+func Parse(name string, text []byte) (*Config, error) { return parse(name, reader{}, text) }
 
-func parse(name, dir string, text []byte) (*Config, error) {
+func parse(name string, r reader, text []byte) (*Config, error) {
 	file := mapping.NewFile(name, text)
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
@@ -56,7 +62,6 @@ func parse(name, dir string, text []byte) (*Config, error) {
 	if second := secondDocument(text); second > 0 {
 		file.Report(second, 1, "a second document begins here, and would be ignored", "take the line --- out, or keep one site a file")
 	}
-	r := reader{dir: dir}
 	c := r.site(file.Root(&doc))
 	if err := file.Problems.Err(); err != nil {
 		return nil, err

@@ -13,6 +13,8 @@ type reader struct {
 	dir     string // where relative paths in the file start
 	siteID  string // what {site} and {gateway} stand for
 	gateway string
+	listens []listen
+	desk    bool // files that are named need not be there
 }
 
 // site reads the whole file.
@@ -34,6 +36,7 @@ func (r *reader) site(root mapping.Node) *Config {
 		mapping.ReadSettings(m.Get("defaults")), mappingBuses(c.Buses))
 	c.Publish = r.publish(m.Get("publish"))
 	c.Broker = r.broker(m.Get("broker"))
+	r.checkListens(c.Broker.Listen)
 	c.Bridges = r.bridges(m.Get("bridges"))
 	return c
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sluice/drivers/bus"
@@ -107,7 +108,7 @@ func (s *scene) serve() {
 		return port, err
 	}}, slog.New(slog.DiscardHandler))
 	s.runs.Go(func() { _ = s.bus.Run(ctx) })
-	<-s.bus.Ready()
+	synctest.Wait()
 }
 
 // poll opens the port and polls the meter, one round a second.
