@@ -91,8 +91,8 @@ libmodbus: ## installs what only these two benchmarks need, when it is missing
 
 # The other side of the tests, none of it ours.
 .PHONY: peers
-peers: ## installs what the tests talk to, when it is missing (Debian packages, one of npm)
-	$(say) 'a C compiler for the race detector, mosquitto, Modbus tools and slaves, QEMU'
+peers: ## installs what the tests talk to, when it is missing (Debian and npm packages)
+	$(say) 'a C compiler for the race detector, mosquitto, Modbus tools and slaves, QEMU, ajv'
 	@$(begin-needs) \
 	need gcc command -v gcc; \
 	need libc6-dev test -e /usr/include/stdlib.h; \
@@ -106,15 +106,17 @@ peers: ## installs what the tests talk to, when it is missing (Debian packages, 
 	need nodejs command -v node; \
 	need npm command -v npm; \
 	$(install-needs)
-	@$(MAKE) --no-print-directory $(NODE_PEER)/node_modules
+	@$(MAKE) --no-print-directory $(NODE_PEERS:%=$(NODE_CACHE)/%/node_modules)
 
-# A slave on npm's modbus-serial, with everything it stands on pinned by checksum.
-NODE_PEER := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sluice-peers/modbus-serial
-NODE_PINS := $(wildcard test/e2e/testdata/peers/modbus-serial/*.json)
+# What comes from npm, with everything it stands on pinned by checksum: a slave on
+# modbus-serial; ajv and the language server of editors, for the schema.
+NODE_CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sluice-peers
+NODE_PEERS := modbus-serial schema
 
-$(NODE_PEER)/node_modules: $(NODE_PINS)
-	@mkdir -p $(NODE_PEER) && cp $(NODE_PINS) $(NODE_PEER)
-	@npm ci --prefix $(NODE_PEER) --silent --no-audit --no-fund --ignore-scripts
+.SECONDEXPANSION:
+$(NODE_CACHE)/%/node_modules: $$(wildcard test/e2e/testdata/peers/%/package*.json)
+	@mkdir -p $(@D) && cp $^ $(@D)
+	@npm ci --prefix $(@D) --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
 # Between these two a recipe names packages, each with how to tell that it is
