@@ -98,6 +98,15 @@ func (n Node) Problem(fix, format string, args ...any) {
 	n.file.Report(at.Line, at.Column, what, fix)
 }
 
+// Warn reports what is probably not meant at this place, though it can be run.
+func (n Node) Warn(fix, format string, args ...any) {
+	before := len(n.file.Problems)
+	n.Problem(fix, format, args...)
+	for i := range n.file.Problems[before:] {
+		n.file.Problems[before+i].Warning = true
+	}
+}
+
 // Seq returns the items of a list; nothing when the key is absent.
 func (n Node) Seq() []Node {
 	shape := n.shape.items()

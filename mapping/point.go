@@ -16,12 +16,14 @@ func readPoints(device Map, interval time.Duration, outer form) []Point {
 	}
 	var points []Point
 	used := map[string]bool{}
+	taken := overlaps{}
 	for _, item := range items {
 		p := readPoint(item.As(device.node.name+": point"), device.node.name, interval, outer)
 		if p.ID != "" && used[p.ID] {
 			item.As(device.node.name).Problem("give each point of a device an id of its own", "point %q is given twice", p.ID)
 		}
 		used[p.ID] = true
+		taken.add(item.As(device.node.name), p)
 		points = append(points, p)
 	}
 	return points

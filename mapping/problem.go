@@ -14,20 +14,25 @@ const shownProblems = 50
 // Problem is one mistake in a site file: where it is, what is wrong, and what
 // to type instead.
 type Problem struct {
-	File   string
-	Line   int    // from 1; 0 when the problem is the file itself
-	Column int    // from 1, in characters
-	Source string // the line as written
-	What   string // e.g. `point "feed-temp": register "input 40007": 4xxxx numbers are holding registers`
-	Fix    string // e.g. `write "holding 40007" or "input 30007"`; empty when What says it
+	File    string
+	Line    int    // from 1; 0 when the problem is the file itself
+	Column  int    // from 1, in characters
+	Source  string // the line as written
+	What    string // e.g. `point "feed-temp": register "input 40007": 4xxxx numbers are holding registers`
+	Fix     string // e.g. `write "holding 40007" or "input 30007"`; empty when What says it
+	Warning bool   // the site can be run, but probably not as it is meant
 }
 
 // String returns the place and the mistake on one line.
 func (p Problem) String() string {
-	if p.Line == 0 {
-		return fmt.Sprintf("%s: %s", p.File, p.What)
+	what := p.What
+	if p.Warning {
+		what = "warning: " + what
 	}
-	return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.What)
+	if p.Line == 0 {
+		return fmt.Sprintf("%s: %s", p.File, what)
+	}
+	return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, what)
 }
 
 // Excerpt returns the source line with a caret under the mistake and the fix,
@@ -45,7 +50,8 @@ func (p Problem) Excerpt() string {
 	return b.String()
 }
 
-// Problems is every mistake found in a site file, an error if there is one.
+// Problems is what is wrong with a site file, an error if any of it is more than
+// a warning.
 type Problems []Problem
 
 // Error returns the whole report: each problem with its source line and fix, in
@@ -58,22 +64,41 @@ func (ps Problems) Error() string {
 	if more := len(ps) - shownProblems; more > 0 {
 		fmt.Fprintf(&b, "and %d more\n", more)
 	}
-	noun := "problems"
-	if len(ps) == 1 {
-		noun = "problem"
+	var counts []string
+	errors := ps.Errors()
+	for _, c := range []struct {
+		n    int
+		noun string
+	}{{errors, "problem"}, {len(ps) - errors, "warning"}} {
+		switch {
+		case c.n == 1:
+			counts = append(counts, "1 "+c.noun)
+		case c.n > 1:
+			counts = append(counts, fmt.Sprintf("%d %ss", c.n, c.noun))
+		}
 	}
-	fmt.Fprintf(&b, "%d %s", len(ps), noun)
-	return b.String()
+	return b.String() + strings.Join(counts, ", ")
+}
+
+// Errors returns how many of the problems are not warnings.
+func (ps Problems) Errors() int {
+	n := 0
+	for _, p := range ps {
+		if !p.Warning {
+			n++
+		}
+	}
+	return n
 }
 
 // Err returns the problems in the order of the file as an error, nil when there
-// are none.
+// are none but warnings.
 func (ps Problems) Err() error {
-	if len(ps) == 0 {
-		return nil
-	}
 	slices.SortStableFunc(ps, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
+	if ps.Errors() == 0 {
+		return nil
+	}
 	return ps
 }

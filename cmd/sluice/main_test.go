@@ -12,8 +12,12 @@ import (
 
 func TestCommandLine(t *testing.T) {
 	dir := t.TempDir()
-	good, bad := filepath.Join(dir, "good.yaml"), filepath.Join(dir, "bad.yaml")
-	for path, text := range map[string]string{good: configs.Minimal, bad: strings.Replace(configs.Minimal, "8N1", "8X1", 1)} {
+	good, bad, doubtful := filepath.Join(dir, "good.yaml"), filepath.Join(dir, "bad.yaml"), filepath.Join(dir, "doubtful.yaml")
+	for path, text := range map[string]string{
+		good:     configs.Minimal,
+		bad:      strings.Replace(configs.Minimal, "8N1", "8X1", 1),
+		doubtful: strings.Replace(configs.Minimal, "30053", "30002", 1),
+	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -34,6 +38,13 @@ func TestCommandLine(t *testing.T) {
 		{"check -c " + good, exitOK, "1 bus, 1 device, 2 points, 0 bridges", ""},
 		{"check -c " + bad, exitFailed, "", "bad.yaml:8:13: bus \"rs485\": format: \"8X1\""},
 		{"check -c " + dir + "/none.yaml", exitFailed, "", "hint: name the site file: -c FILE"},
+		{"check -format yaml", exitUsage, "", "hint: write text, json or github"},
+		{"check -format json -c " + bad, exitFailed, `"line":8,"column":13,"severity":"error","what":"bus \"rs485\": format:`, ""},
+		{"check -format json -c " + good, exitOK, "", ""},
+		{"check -format github -c " + bad, exitFailed, "bad.yaml,line=8,col=13::bus \"rs485\": format: \"8X1\" is not a serial format%0Afix: ", ""},
+		{"check -c " + doubtful, exitOK, "is good", "doubtful.yaml:15:9: warning: "},
+		{"check -strict -c " + doubtful, exitFailed, "", "1 warning"},
+		{"check -format github -c " + doubtful, exitOK, "::warning file=", ""},
 		{"plan -c " + good, exitOK, "bus rs485, 9600 8N1: 1.8 % of the line is asked for", ""},
 		{"plan -c " + bad, exitFailed, "", "1 problem"},
 		{"check site.yaml", exitUsage, "", "sluice: check takes no argument \"site.yaml\""},

@@ -31,6 +31,9 @@ func runGateway(ctx context.Context, args []string, t terminal) error {
 		return err
 	}
 	log := t.logger(level)
+	for _, w := range cfg.Warnings {
+		log.Warn(w.What, "file", w.File, "line", w.Line, "fix", w.Fix)
+	}
 	g, err := gateway.New(cfg, gateway.Options{StateDir: stateDir(*state, *site), Version: version(), Log: log})
 	if err != nil {
 		return err
@@ -47,10 +50,15 @@ func load(read func(string) (*config.Config, error), path string, t terminal) (*
 		fmt.Fprintln(t.err, problems.Error())
 		return nil, errReported
 	}
+	return cfg, explainFile(err)
+}
+
+// explainFile adds to an error of opening a site file what to do about it.
+func explainFile(err error) error {
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, hint(err, "name the site file: -c FILE")
+		return hint(err, "name the site file: -c FILE")
 	}
-	return cfg, err
+	return err
 }
 
 // stateDir is where queues are kept: as given, as systemd says, or beside the

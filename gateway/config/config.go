@@ -27,6 +27,8 @@ type Config struct {
 	Broker  Broker
 	Bridges []Bridge
 	Digest  string // "sha256:" and the first 16 hex digits of the file's hash
+
+	Warnings mapping.Problems // what is probably not meant
 }
 
 // Bus is one line with devices on it, or one device on the network. One of Port,

@@ -66,6 +66,7 @@ func parse(name string, r reader, text []byte) (*Config, error) {
 	if err := file.Problems.Err(); err != nil {
 		return nil, err
 	}
+	c.Warnings = file.Problems
 	c.Digest = fmt.Sprintf("sha256:%.8x", sha256.Sum256(text))
 	return c, nil
 }
