@@ -1,8 +1,8 @@
 // Package bridge relays messages of the local broker to a broker upstream, over
 // links that fail. Offer is tapped into the local broker and puts what the rules
-// pick into a durable lane; Run owns the connection and sends the lane in order,
-// at least once, for as long as it takes. The gateway wires both; the package
-// knows neither the local broker nor the MQTT client behind a Session.
+// pick into a durable lane; Run owns the connection and sends the lanes, each in
+// order, at least once, for as long as it takes. The gateway wires both; the
+// package knows neither the local broker nor the MQTT client behind a Session.
 package bridge
 
 import (
@@ -13,14 +13,26 @@ import (
 
 	"sluice/bridge/queue"
 	"sluice/broker/topic"
-	"sluice/gateway/backoff"
 )
 
 const (
 	defaultDrain = time.Second
-	dialTime     = 20 * time.Second // TCP, TLS and CONNACK on the slowest link
-	stablePeriod = 10 * time.Second // a connection that lived as long was a good one
+	openTime     = 20 * time.Second // TLS and CONNACK on the slowest link
 )
+
+// Dialer opens the way to the broker upstream, without a word to it yet. ctx
+// bounds the attempt only.
+type Dialer func(ctx context.Context) (Path, error)
+
+// Path is a way to the broker on which no session has begun. Either method ends
+// it as such.
+type Path interface {
+	// Open begins a session whose will is the given message. ctx bounds the
+	// attempt only.
+	Open(ctx context.Context, will topic.Message) (Session, error)
+
+	Close() error
+}
 
 // Session is one connection to the broker upstream.
 type Session interface {
@@ -40,21 +52,28 @@ type Session interface {
 	Close(ctx context.Context) error
 }
 
-// Dialer opens a session whose will is the given message. ctx bounds the
-// attempt only.
-type Dialer func(ctx context.Context, will topic.Message) (Session, error)
-
 // Config describes a bridge.
 type Config struct {
 	ID   string // in logs, such as "cloud"
 	Send []Rule // the first that matches a message decides
 
-	// What upstream is told of this gateway. conn counts the attempts to connect
-	// since the bridge was built, from 1; the reason of a birth is "start" or
+	// What upstream is told of this gateway. conn counts the sessions that were
+	// tried since the bridge was built, from 1; the reason of a birth is "start" or
 	// "reconnect", that of a farewell "shutdown".
 	Will     func(conn uint64) topic.Message
 	Birth    func(conn uint64, reason string) topic.Message
 	Farewell func(conn uint64, reason string) topic.Message
+
+	// Lost words what upstream is told of messages that left the queue unsent.
+	Lost func(lane queue.Name, g queue.Gap) topic.Message
+
+	// KeepAlive is what sessions are opened with. A message that the link needs
+	// longer for cannot arrive: the broker hangs up before it has the whole.
+	KeepAlive time.Duration
+
+	// LinkUp yields when an interface or a route of this machine has come up, which
+	// makes it worth trying again at once; nil: nobody says so.
+	LinkUp <-chan struct{}
 
 	// DrainTime is how long a stop waits for the acknowledgements of what was
 	// sent; 0 means 1 s. The whole stop takes at most 0.75 s more.
@@ -64,15 +83,17 @@ type Config struct {
 // Bridge relays one way: from here to upstream.
 type Bridge struct {
 	cfg   Config
-	lane  *queue.Lane
+	queue *queue.Queue
+	lanes []*lane // of queue, the most urgent first
 	dial  Dialer
 	log   *slog.Logger
 	ready chan struct{}
 
 	// Of Run alone.
 	conn    uint64
-	born    bool      // a birth was acknowledged
-	highest queue.Seq // ever sent
+	born    bool // a birth was acknowledged
+	spare   Path // open, and left by a connection that was given up; may be nil
+	last    meter
 	suspect suspect
 	told    string // cause of the last failure that was logged
 
@@ -80,20 +101,24 @@ type Bridge struct {
 	stats Stats
 }
 
-// New returns a bridge that sends lane through the sessions of dial. The rules
-// must be valid: filters by topic.CheckFilter, and To a topic name.
-func New(cfg Config, lane *queue.Lane, dial Dialer, log *slog.Logger) *Bridge {
+// New returns a bridge that sends what q holds through the sessions of dial. The
+// rules must be valid: filters by topic.CheckFilter, and To a topic name.
+func New(cfg Config, q *queue.Queue, dial Dialer, log *slog.Logger) *Bridge {
 	if cfg.DrainTime == 0 {
 		cfg.DrainTime = defaultDrain
 	}
-	return &Bridge{
+	b := &Bridge{
 		cfg:   cfg,
-		lane:  lane,
+		queue: q,
 		dial:  dial,
 		log:   log.With("bridge", cfg.ID),
 		ready: make(chan struct{}),
 		stats: Stats{Since: time.Now()},
 	}
+	for _, name := range queue.Names() {
+		b.lanes = append(b.lanes, &lane{Lane: q.Lane(name), name: name})
+	}
+	return b
 }
 
 // ID returns the bridge's name in the configuration.
@@ -105,46 +130,76 @@ func (b *Bridge) String() string { return "bridge " + b.cfg.ID }
 // Ready is closed when Run has begun; upstream may still be away.
 func (b *Bridge) Ready() <-chan struct{} { return b.ready }
 
-// Run keeps a session to upstream and sends the lane through it until ctx is
+// Run keeps a session to upstream and sends the lanes through it until ctx is
 // cancelled; then it waits for what is owed, says farewell and returns nil. It
 // may be called once.
 func (b *Bridge) Run(ctx context.Context) error {
 	close(b.ready)
-	reader := b.lane.NewReader()
-	retry := backoff.Policy{Min: 500 * time.Millisecond, Max: time.Minute}
-	for failures := 0; ; failures++ {
-		lived, err := b.connection(ctx, reader)
+	defer b.discard()
+	var r retry
+	for {
+		end := b.connection(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
-		if lived >= stablePeriod {
-			failures = 0
+		b.failed(end.err)
+		if b.spare != nil {
+			continue
 		}
-		b.failed(err)
-		if retry.Wait(ctx, failures) != nil {
+		if r.wait(ctx, end, b.cfg.LinkUp) != nil {
 			return nil
 		}
 	}
 }
 
-// connection dials once and sends for as long as the session lives. The error
-// says why there was none or why it ended.
-func (b *Bridge) connection(ctx context.Context, reader *queue.Reader) (lived time.Duration, err error) {
+// ending is how an attempt to connect, or a connection, ended.
+type ending struct {
+	err   error
+	path  bool // there was a way to the broker
+	sound bool // it lived long enough, or moved the cursor: the next is worth trying soon
+}
+
+// connection connects once and sends for as long as the session lives.
+func (b *Bridge) connection(ctx context.Context) ending {
+	path, err := b.way(ctx)
+	if err != nil {
+		return ending{err: err}
+	}
 	b.conn++
 	b.update(func(s *Stats) { s.Conn = b.conn })
-	dialing, cancel := context.WithTimeout(ctx, dialTime)
-	session, err := b.dial(dialing, b.cfg.Will(b.conn))
+	opening, cancel := context.WithTimeout(ctx, openTime)
+	session, err := path.Open(opening, b.cfg.Will(b.conn))
 	cancel()
 	if err != nil {
-		return 0, err
+		return ending{err: err, path: true}
 	}
 	began := time.Now()
-	l := &link{Bridge: b, session: session, meter: newMeter()}
-	err = l.run(ctx, reader)
+	l := &link{Bridge: b, session: session, meter: b.last.next()}
+	err = l.run(ctx)
 	if ctx.Err() != nil {
 		l.part()
 	} else {
 		l.abandon()
 	}
-	return time.Since(began), err
+	b.last = l.meter
+	return ending{err: err, path: true, sound: l.progressed || !l.stalled && time.Since(began) >= stablePeriod}
+}
+
+// way returns the spare path, or else a new one.
+func (b *Bridge) way(ctx context.Context) (Path, error) {
+	if p := b.spare; p != nil {
+		b.spare = nil
+		return p, nil
+	}
+	dialing, cancel := context.WithTimeout(ctx, dialTime)
+	defer cancel()
+	return b.dial(dialing)
+}
+
+// discard closes a path that nobody uses any more.
+func (b *Bridge) discard() {
+	if b.spare != nil {
+		b.spare.Close()
+		b.spare = nil
+	}
 }

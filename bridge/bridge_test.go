@@ -2,16 +2,20 @@ package bridge_test
 
 import (
 	"bytes"
-	"log/slog"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"sluice/bridge"
+	"sluice/bridge/queue"
 	"sluice/broker/topic"
 )
 
-const rtt = 600 * time.Millisecond
+const (
+	rtt      = 600 * time.Millisecond
+	dialTime = 5 * time.Second // as in the package
+)
 
 func TestBirthComesFirst(t *testing.T) {
 	held := true
@@ -58,7 +62,7 @@ func TestResendsFromTheCursor(t *testing.T) {
 	bubble(t, r, func(g *rig) {
 		g.offer(1, 9)
 		g.run()
-		pass(2 * time.Second)
+		pass(3 * time.Second)
 		r.last().end(errCut, false)
 		g.offer(9, 11)
 		pass(5 * time.Second)
@@ -76,7 +80,7 @@ func TestResendsFromTheCursor(t *testing.T) {
 		if s.RTTMin != rtt || s.RTT != rtt || s.LastError != errCut.Error() || s.LastErrorAt.IsZero() {
 			t.Errorf("stats %+v", s)
 		}
-		if q := s.Queue; q.Appended != 10 || q.Delivered != 10 || q.Backlog != 0 || q.Lost != 0 {
+		if q := g.telemetry(); q.Appended != 10 || q.Delivered != 10 || q.Backlog != 0 || q.Lost != 0 {
 			t.Errorf("queue %+v", q)
 		}
 	})
@@ -110,7 +114,7 @@ func TestWindowBoundsWhatIsInFlight(t *testing.T) {
 		g.offer(1, 301)
 		g.run()
 		pass(5 * time.Second)
-		if s := g.bridge.Stats(); s.InFlight != 100 || s.Window != 16<<10 {
+		if s := g.bridge.Stats(); s.InFlight != 100 || s.Window != 8<<10 {
 			t.Errorf("%d messages in flight, window %d", s.InFlight, s.Window)
 		}
 		r.last().end(errCut, false)
@@ -139,15 +143,151 @@ func TestWatchdogEndsASilentConnection(t *testing.T) {
 		g.offer(3, 4)
 		owed := time.Now()
 		<-r.last().lost
-		if d := time.Since(owed); d != 10*time.Second {
-			t.Errorf("given up after %v, want 10 s", d)
+		if d, want := time.Since(owed), 3*time.Second+rtt+rtt*3/2+500*time.Millisecond; d != want {
+			t.Errorf("given up after %v, want %v: 3 s of doubt, a probe, and time to move", d, want)
 		}
 		pass(5 * time.Second)
 		if got := line(r.received(), true); got != "1:1, 1:2, 1:3, 2:3" {
 			t.Errorf("arrived: %s", got)
 		}
-		if s := g.bridge.Stats(); s.Stalls != 1 || !strings.Contains(s.LastError, "no PUBACK for 10s, 1 messages owed") {
+		if s := g.bridge.Stats(); s.Stalls != 1 || !strings.Contains(s.LastError, "no PUBACK for 5s, 1 messages owed") {
 			t.Errorf("stats %+v", s)
+		}
+	})
+}
+
+// While there is no other way either, the link is down and nothing is gained by
+// dropping the connection; what waited on it then arrives, once.
+func TestFadeIsSatOut(t *testing.T) {
+	r := &remote{rtt: rtt}
+	bubble(t, r, func(g *rig) {
+		g.run()
+		pass(5 * time.Second)
+		r.setGone(true)
+		g.offer(1, 10)
+		pass(40 * time.Second)
+		r.setGone(false)
+		pass(10 * time.Second)
+		g.offer(10, 12)
+		pass(5 * time.Second)
+		want := "1:1, 1:2, 1:3, 1:4, 1:5, 1:6, 1:7, 1:8, 1:9, 1:10, 1:11"
+		if got := line(r.received(), true); got != want {
+			t.Errorf("arrived: %s\n    want: %s", got, want)
+		}
+		if s := g.bridge.Stats(); s.Stalls != 0 || s.Probes == 0 || s.Resent != 0 {
+			t.Errorf("stats %+v", s)
+		}
+		if r.paths != 0 {
+			t.Errorf("%d paths left open", r.paths)
+		}
+	})
+}
+
+// A half-open connection is found as soon as there is another way, which is then
+// used: no second dial, no pause.
+func TestHalfOpenIsReplaced(t *testing.T) {
+	r := &remote{rtt: rtt}
+	bubble(t, r, func(g *rig) {
+		g.run()
+		g.offer(1, 4)
+		pass(8 * time.Second)
+		r.last().deafen()
+		r.setGone(true)
+		g.offer(4, 10)
+		pass(20 * time.Second)
+		r.setGone(false)
+		back := time.Now()
+		for len(r.received()) < 11 { // two births, nine values
+			pass(10 * time.Millisecond)
+		}
+		// the rest of an attempt that began without a way, a pause, the probe, time to
+		// move, CONNECT, birth, half a round trip
+		most := dialTime + time.Second + rtt + rtt*3/2 + 500*time.Millisecond + rtt + rtt + rtt/2
+		if d := time.Since(back); d > most {
+			t.Errorf("values again %v after the link, want %v at most", d, most)
+		}
+		if s := g.bridge.Stats(); s.Stalls != 1 || s.Conn != 2 {
+			t.Errorf("stats %+v", s)
+		}
+		pass(10 * time.Second)
+		if r.paths != 0 {
+			t.Errorf("%d paths left open", r.paths)
+		}
+	})
+}
+
+// A broker that takes everything and acknowledges nothing but births is not
+// called again and again.
+func TestBrokerThatStopsAcknowledging(t *testing.T) {
+	r := &remote{rtt: rtt, judge: func(_ int, m topic.Message) verdict {
+		if m.Topic == "state" {
+			return acknowledge
+		}
+		return withhold
+	}}
+	bubble(t, r, func(g *rig) {
+		g.offer(1, 4)
+		g.run()
+		pass(time.Hour)
+		if s := g.bridge.Stats(); s.Conn < 40 || s.Conn > 110 || s.Stalls < s.Conn-1 {
+			t.Errorf("stats %+v", s)
+		}
+		if r.paths > 1 {
+			t.Errorf("%d paths left open", r.paths)
+		}
+	})
+}
+
+func TestAlarmGoesFirst(t *testing.T) {
+	r := &remote{rtt: rtt}
+	bubble(t, r, func(g *rig) {
+		g.cfg.Send = []bridge.Rule{{Match: "alarm", Lane: queue.Alarm}, {Match: "log", Lane: queue.Bulk}, {Match: "#"}}
+		g.stop()
+		g.open()
+		if _, err := g.bridge.Offer(topic.Message{Topic: "log", Payload: []byte("b")}); err != nil {
+			t.Fatal(err)
+		}
+		g.offer(1, 151)
+		g.run()
+		pass(2*rtt + rtt + rtt/2) // the window is on its way
+		if _, err := g.bridge.Offer(topic.Message{Topic: "alarm", Payload: []byte("a")}); err != nil {
+			t.Fatal(err)
+		}
+		pass(5 * time.Second)
+		all := line(r.received(), false)
+		if a, last := strings.Index(all, ":a"), strings.Index(all, ":150"); a < 0 || a > last || strings.Index(all, ":b") < last {
+			t.Errorf("arrived: %s", all)
+		}
+	})
+}
+
+// What was lost is said upstream, once, in its place.
+func TestLossIsReported(t *testing.T) {
+	r := &remote{rtt: rtt, refuse: func(int) bool { return false }}
+	bubble(t, r, func(g *rig) {
+		g.limits = queue.Limits{MaxBytes: 4 << 20, WhenFull: queue.DropOldest}
+		g.stop()
+		g.open()
+		for i := range 40 {
+			m := numbered(i)
+			m.Payload = append(m.Payload, make([]byte, 200_000)...)
+			if _, err := g.bridge.Offer(m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass(time.Second)
+		lost := g.telemetry().Lost
+		g.run()
+		pass(time.Minute)
+		got := r.received()
+		if m := got[1].message; m.Topic != "lost" || string(m.Payload) != fmt.Sprintf("%d of telemetry", lost) {
+			t.Errorf("first came %s %.20q, %d were lost", m.Topic, m.Payload, lost)
+		}
+		if n := number(got[2].message); uint64(n) != lost {
+			t.Errorf("then message %d", n)
+		}
+		if len(got) != 2+40-int(lost) {
+			t.Errorf("%d messages came, %d were lost", len(got), lost)
 		}
 	})
 }
@@ -168,24 +308,47 @@ func TestUnreadableLaneLetsWhatIsOwedLand(t *testing.T) {
 	})
 }
 
-func TestRetriesWithBackoff(t *testing.T) {
-	r := &remote{rtt: 0, refuse: func(dial int) bool { return dial <= 12 || dial >= 14 }}
+func TestLooksEagerlyForAWay(t *testing.T) {
+	r := &remote{refuse: func(int) bool { return true }}
 	bubble(t, r, func(g *rig) {
 		var log bytes.Buffer
 		g.stop()
 		g.log = &log
 		g.open()
 		g.run()
-		pass(8 * time.Minute)
+		pass(10 * time.Minute)
 		if n := strings.Count(log.String(), errRefused.Error()); n != 1 {
 			t.Errorf("the same failure was logged %d times:\n%s", n, &log)
 		}
+		most := time.Second
+		for i := 1; i < len(r.dials); i++ {
+			d := r.dials[i].Sub(r.dials[i-1])
+			if r.dials[i-1].Sub(r.dials[0]) < time.Minute {
+				most = time.Second / 2
+			} else {
+				most = min(2*most, time.Minute)
+			}
+			if d < most/2 || d > most {
+				t.Errorf("attempt %d after %v, want %v to %v", i+1, d, most/2, most)
+			}
+		}
+		if len(r.dials) < 120 {
+			t.Errorf("%d attempts", len(r.dials))
+		}
+	})
+}
+
+func TestBacksOffFromABrokerThatRefuses(t *testing.T) {
+	r := &remote{deny: func(open int) bool { return open <= 8 }}
+	bubble(t, r, func(g *rig) {
+		g.run()
+		pass(3 * time.Minute)
 		r.last().end(errCut, false)
 		pass(time.Minute)
 		most := 500 * time.Millisecond
 		for i := 1; i < len(r.dials); i++ {
-			if i == 13 { // lost after living long enough to start anew
-				most = time.Second
+			if i == 9 { // lost after living long enough to start anew
+				most = time.Second / 2
 				continue
 			}
 			if d := r.dials[i].Sub(r.dials[i-1]); d < most/2 || d > most {
@@ -193,15 +356,35 @@ func TestRetriesWithBackoff(t *testing.T) {
 			}
 			most = min(2*most, time.Minute)
 		}
-		if len(r.dials) < 18 {
+		if len(r.dials) != 10 {
 			t.Errorf("%d attempts", len(r.dials))
 		}
 	})
 }
 
-func TestShortConnectionsBackOff(t *testing.T) {
+func TestLinkUpEndsTheWait(t *testing.T) {
+	r := &remote{rtt: rtt, deny: func(open int) bool { return open <= 10 }}
+	bubble(t, r, func(g *rig) {
+		up := make(chan struct{}, 1)
+		g.cfg.LinkUp = up
+		g.stop()
+		g.open()
+		g.run()
+		pass(2 * time.Minute)
+		before := len(r.dials)
+		up <- struct{}{}
+		pass(time.Millisecond)
+		if n := len(r.dials) - before; n != 1 {
+			t.Errorf("%d attempts as the link came up", n)
+		}
+	})
+}
+
+// A message that upstream hangs up on must not hold up those behind it, nor take
+// those before it along.
+func TestPoisonIsSetAside(t *testing.T) {
 	r := &remote{rtt: rtt, judge: func(_ int, m topic.Message) verdict {
-		if m.Topic == "v" {
+		if string(m.Payload) == "4" {
 			return hangUp
 		}
 		return acknowledge
@@ -211,24 +394,43 @@ func TestShortConnectionsBackOff(t *testing.T) {
 		g.stop()
 		g.log = &log
 		g.open()
+		g.offer(1, 8)
+		g.run()
+		pass(time.Minute)
+		got := line(r.received(), true)
+		if !strings.HasSuffix(got, ":5, 6:6, 6:7") || strings.Count(got, ":4") < 3 {
+			t.Errorf("arrived: %s", got)
+		}
+		for i := 1; i < 8; i++ {
+			if i != 4 && !strings.Contains(got+",", fmt.Sprintf(":%d,", i)) {
+				t.Errorf("message %d never arrived", i)
+			}
+		}
+		if n := strings.Count(log.String(), "level=ERROR"); n != 1 || !strings.Contains(log.String(), "seq=4 topic=v") {
+			t.Errorf("the dead letter was reported %d times:\n%s", n, &log)
+		}
+		if s := g.bridge.Stats(); s.Backlog() != 0 || !s.Connected {
+			t.Errorf("stats %+v", s)
+		}
+	})
+}
+
+// Nor may an upstream that hangs up on everything empty the queue quickly, or be
+// called all the time.
+func TestShortConnectionsBackOff(t *testing.T) {
+	r := &remote{rtt: rtt, judge: func(_ int, m topic.Message) verdict { return hangUp }}
+	bubble(t, r, func(g *rig) {
 		g.offer(1, 3)
 		g.run()
 		pass(time.Hour)
-		s := g.bridge.Stats()
-		if s.Conn < 60 || s.Conn > 135 {
-			t.Errorf("%d connections in an hour", s.Conn)
-		}
-		if s.Suspects != 1 || s.Queue.Backlog != 2 {
-			t.Errorf("stats %+v", s)
-		}
-		if n := strings.Count(log.String(), "level=ERROR"); n != 1 || !strings.Contains(log.String(), "seq=1 topic=v") {
-			t.Errorf("the suspect was reported %d times:\n%s", n, &log)
+		if s := g.bridge.Stats(); s.Conn < 60 || s.Conn > 135 || s.Backlog() != 2 {
+			t.Errorf("%d connections in an hour, backlog %d", s.Conn, s.Backlog())
 		}
 		r.mu.Lock()
 		r.judge = nil // the broker learned to bear it
 		r.mu.Unlock()
 		pass(2 * time.Minute)
-		if s := g.bridge.Stats(); s.Queue.Backlog != 0 || s.Delivered != 2 {
+		if s := g.bridge.Stats(); s.Backlog() != 0 || s.Delivered != 2 {
 			t.Errorf("stats %+v", s)
 		}
 	})
@@ -299,8 +501,35 @@ func TestOfferReportsARefusal(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	b := bridge.New(bridge.Config{ID: "cloud"}, nil, nil, slog.New(slog.DiscardHandler))
-	if b.ID() != "cloud" || b.String() != "bridge cloud" {
-		t.Errorf("ID %q, String %q", b.ID(), b)
-	}
+	bubble(t, &remote{}, func(g *rig) {
+		if b := g.bridge; b.ID() != "cloud" || b.String() != "bridge cloud" {
+			t.Errorf("ID %q, String %q", b.ID(), b)
+		}
+	})
+}
+
+// A message that the broker cannot have whole in time is not tried for ever.
+func TestEndlessMessageIsSetAside(t *testing.T) {
+	r := &remote{rtt: rtt}
+	bubble(t, r, func(g *rig) {
+		g.cfg.KeepAlive = 5 * time.Second
+		g.stop()
+		g.open()
+		g.run()
+		for i := 1; i < 30; i++ { // one each 100 ms: 80 bytes a second is what is known of the link
+			g.offer(i, i+1)
+			pass(100 * time.Millisecond)
+		}
+		pass(3 * time.Second)
+		large := numbered(30)
+		large.Payload = append(large.Payload, make([]byte, 4000)...)
+		if _, err := g.bridge.Offer(large); err != nil {
+			t.Fatal(err)
+		}
+		g.offer(31, 32)
+		pass(3 * time.Second)
+		if got := line(r.received(), true); !strings.HasSuffix(got, ":29, 1:31") {
+			t.Errorf("arrived: %s", got)
+		}
+	})
 }

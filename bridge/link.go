@@ -20,35 +20,34 @@ var errStalled = errors.New("upstream sent no PUBACK")
 // link is one connection as Run sees it.
 type link struct {
 	*Bridge
-	session Session
-	meter   meter
-	flights []flight // sent and not acknowledged, in sequence
+	session    Session
+	meter      meter
+	flights    []flight // sent and not acknowledged, in sequence
+	probe      probe
+	progressed bool // a cursor moved
+	stalled    bool // this side gave up
 }
 
 // flight is one record on its way.
 type flight struct {
-	seq   queue.Seq
-	topic string
+	lane *lane
+	queue.Record
 	bytes int
 	at    time.Time
 	acked <-chan error
 }
 
-// run announces this gateway, then sends from the acknowledged cursor on until
+// run announces this gateway, then sends from the acknowledged cursors on until
 // the connection ends or ctx does. Nothing is sent before upstream has the
 // birth, so that whoever reads a value there knows which session it is from.
-func (l *link) run(ctx context.Context, reader *queue.Reader) error {
+func (l *link) run(ctx context.Context) error {
 	if err := l.birth(ctx); err != nil {
 		return err
 	}
-	reader.Rewind()
-	feeding, stop := context.WithCancel(ctx)
-	records := l.feed(feeding, reader)
-	err := l.pump(ctx, records)
-	stop()
-	for range records { // until feed has let go of the reader
-	}
-	return err
+	f := feed(ctx, l.lanes)
+	defer f.end()
+	defer l.endProbe()
+	return l.pump(ctx, f)
 }
 
 // birth publishes the birth and waits for its PUBACK.
@@ -69,7 +68,7 @@ func (l *link) birth(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("birth: %w", err)
 	}
-	l.meter.acked(time.Now(), size(m), time.Since(now))
+	l.meter.born(time.Now(), time.Since(now))
 	l.connected(reason)
 	return nil
 }
@@ -84,57 +83,90 @@ func await(ctx context.Context, acked <-chan error) error {
 	}
 }
 
-// pump sends what records yields within the window, and moves the cursor with
-// the PUBACKs of the unbroken prefix.
-func (l *link) pump(ctx context.Context, records <-chan fed) error {
+// pump sends what the lanes yield within the window, and moves their cursors
+// with the PUBACKs.
+func (l *link) pump(ctx context.Context, f *feeder) error {
 	var unreadable error
-	watchdog := time.NewTimer(0)
-	defer watchdog.Stop()
+	patience := time.NewTimer(0)
+	defer patience.Stop()
 	for {
-		next, head, lost, stalled := records, (<-chan error)(nil), l.session.Lost(), watchdog.C
+		if unreadable == nil {
+			unreadable = l.fill(ctx, f)
+		}
+		more, head, lost, suspicious := f.more, (<-chan error)(nil), l.session.Lost(), patience.C
 		switch {
 		case len(l.flights) > 0:
 			head, lost = l.flights[0].acked, nil // head yields the loss, behind the last PUBACK
-			watchdog.Reset(time.Until(l.meter.deadline()))
+			patience.Reset(time.Until(l.probe.due(l.meter.doubt(), l.meter.progress)))
 		case unreadable != nil:
 			return unreadable
 		default:
-			stalled = nil
-		}
-		if !l.meter.room() {
-			next = nil
+			suspicious = nil
 		}
 		select {
-		case f := <-next:
-			if f.err != nil {
-				records, unreadable = nil, f.err // what is owed comes first
-				continue
-			}
-			l.send(f.Record)
+		case <-more:
 		case err := <-head:
 			if err != nil {
-				l.suspectHead()
-				l.flights = nil // they all failed
-				return err
+				return errors.Join(err, l.suspectHead(ctx))
 			}
 			l.landed()
 		case <-lost:
 			return l.session.Err()
-		case <-stalled:
-			return l.stall()
+		case r := <-l.probe.result:
+			l.answered(r)
+		case <-suspicious:
+			if l.look(ctx) {
+				return l.stall()
+			}
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
 }
 
-func (l *link) send(r queue.Record) {
-	f := flight{seq: r.Seq, topic: r.Message.Topic, bytes: size(r.Message), at: time.Now()}
-	f.acked = l.session.Publish(r.Message)
+// fill sends for as long as there is something, and room. What is owed comes
+// before the error of a lane that cannot be read.
+func (l *link) fill(ctx context.Context, f *feeder) error {
+	for l.room() {
+		r, ok := f.take()
+		if !ok {
+			return nil
+		}
+		if r.err != nil {
+			return r.err
+		}
+		if l.endless(r) {
+			if err := l.bury(ctx, r.lane, r.Record, "takes the link longer than the keepalive"); err != nil {
+				return err
+			}
+			continue
+		}
+		l.send(r)
+	}
+	return nil
+}
+
+// room reports whether another message may be sent now.
+func (l *link) room() bool {
+	if l.suspect.careful() {
+		return len(l.flights) == 0
+	}
+	return l.meter.room()
+}
+
+func (l *link) send(r fed) {
+	m := r.Message
+	if r.Gap != nil {
+		m = l.cfg.Lost(r.lane.name, *r.Gap)
+	}
+	f := flight{lane: r.lane, Record: r.Record, bytes: size(m), at: time.Now()}
+	f.acked = l.session.Publish(m)
 	l.flights = append(l.flights, f)
 	l.meter.sent(f.at, f.bytes)
-	again := r.Seq <= l.highest
-	l.highest = max(l.highest, r.Seq)
+	again := r.Gap == nil && r.Seq <= r.lane.highest
+	if r.Gap == nil {
+		r.lane.highest = max(r.lane.highest, r.Seq)
+	}
 	l.update(func(s *Stats) {
 		s.Sent++
 		if again {
@@ -144,13 +176,23 @@ func (l *link) send(r queue.Record) {
 	})
 }
 
-// landed takes note that upstream has the oldest flight.
+// landed takes note that upstream has the oldest flight. PUBACKs are waited for in
+// the order of sending, so what lands is the next of its lane.
 func (l *link) landed() {
 	f := l.flights[0]
 	l.flights = l.flights[1:]
-	l.lane.Ack(f.seq + 1)
+	l.progressed = true
+	l.suspect.cleared()
+	if f.Gap != nil {
+		f.lane.Told(*f.Gap)
+	} else {
+		f.lane.Ack(f.Seq + 1)
+	}
 	now := time.Now()
 	l.meter.acked(now, f.bytes, now.Sub(f.at))
+	if l.probe.path != nil {
+		l.faded()
+	}
 	l.update(func(s *Stats) {
 		s.Delivered++
 		l.show(s)
@@ -159,11 +201,12 @@ func (l *link) landed() {
 
 func (l *link) show(s *Stats) {
 	s.InFlight, s.InFlightBytes, s.Window = len(l.flights), l.meter.owed, l.meter.window
-	s.RTT, s.RTTMin = l.meter.srtt, l.meter.rttMin
+	s.RTT, s.RTTMin, s.Rate = l.meter.srtt, l.meter.rttMin, int(l.meter.rate)
 }
 
 // stall is a loss that this side declares.
 func (l *link) stall() error {
+	l.stalled = true
 	l.update(func(s *Stats) { s.Stalls++ })
 	return fmt.Errorf("%w for %v, %d messages owed", errStalled,
 		time.Since(l.meter.progress).Round(time.Millisecond), l.meter.flights)

@@ -2,28 +2,38 @@ package bridge
 
 import "time"
 
-// Bounds of what may be on its way at once. Twice what the link holds keeps it
-// busy; more only makes everything wait longer and returns as duplicates after a
-// loss. Large brokers take no more than about 100 unacknowledged messages.
+// Bounds of what may be on its way at once. What the link holds, and enough beside
+// it to keep it busy between two PUBACKs; more only makes what is urgent wait
+// longer and returns as duplicates after a loss. Large brokers take no more than
+// about 100 unacknowledged messages.
 const (
-	firstWindow = 16 << 10 // bytes, until the link is measured
-	minWindow   = 8 << 10
+	firstWindow = 8 << 10 // bytes, until the link is measured
 	maxWindow   = 128 << 10
 	maxFlights  = 100
+
+	// What waits in front of the link, beside what is on it: as much as fits into a
+	// round trip, within these bounds, and at least two full packets.
+	minQueued   = 250 * time.Millisecond
+	maxQueued   = 600 * time.Millisecond
+	leastQueued = 2800
+
+	idle = 50 * time.Millisecond // without anything to send: the rate is not the link's
 
 	ratePeriod = time.Second // shortest time over which the rate is measured
 	rateDecay  = 0.85        // per period in which a full window proves the link slower
 
 	// Patience with a missing PUBACK.
+	minDoubt    = 3 * time.Second
 	minPatience = 10 * time.Second
 	maxPatience = 2 * time.Minute
 	slowestRate = 600 // bytes per second that any link is trusted with
 )
 
-// meter measures one connection by its PUBACKs: round trip, rate, and from them
-// the window and how long a silence may be.
+// meter measures a link by its PUBACKs: round trip, rate, and from them the
+// window and how long a silence may be.
 type meter struct {
 	owed, flights int // bytes and messages on their way
+	biggest       int // bytes, of those sent since nothing was owed
 	window        int // bytes
 	progress      time.Time
 
@@ -36,6 +46,27 @@ type meter struct {
 }
 
 func newMeter() meter { return meter{window: firstWindow} }
+
+// next returns the meter of the next connection, which begins with what this one
+// has learned of the rate.
+func (m meter) next() meter {
+	n := newMeter()
+	n.rate, n.rttMin = m.rate, m.rttMin
+	return n
+}
+
+// born takes note of the PUBACK of the birth, which had the link to itself. If
+// it took much more or less time than any did before, this is another link.
+func (m *meter) born(now time.Time, rtt time.Duration) {
+	if rtt > 2*m.rttMin+minQueued || 2*rtt+minQueued < m.rttMin {
+		m.rate = 0
+	}
+	m.rttMin, m.srtt = rtt, rtt
+	m.flights, m.owed, m.progress = 0, 0, now
+	if m.rate > 0 {
+		m.resize()
+	}
+}
 
 // room reports whether another message may be sent. One always may: a message
 // larger than the window must pass, too.
@@ -50,24 +81,28 @@ func (m *meter) room() bool {
 // sent takes note of a message of n bytes.
 func (m *meter) sent(now time.Time, n int) {
 	if m.flights == 0 {
-		m.progress = now
-		m.restart(now)
+		if now.Sub(m.progress) > idle {
+			m.restart(time.Time{})
+		}
+		m.progress, m.biggest = now, 0
 	}
 	m.flights++
 	m.owed += n
+	m.biggest = max(m.biggest, n)
 }
 
 // acked takes note of the PUBACK of a message of n bytes that was sent rtt ago.
 func (m *meter) acked(now time.Time, n int, rtt time.Duration) {
 	m.flights--
 	m.owed -= n
-	m.taken += n
 	m.progress = now
-	if m.rttMin == 0 {
-		m.rttMin, m.srtt = rtt, rtt
-	}
 	m.rttMin = min(m.rttMin, rtt)
 	m.srtt += (rtt - m.srtt) / 8
+	if m.period.IsZero() { // what came before the first PUBACK says nothing of the rate
+		m.restart(now)
+		return
+	}
+	m.taken += n
 	if now.Sub(m.period) >= max(ratePeriod, m.rttMin) {
 		m.measure(now)
 	}
@@ -81,17 +116,33 @@ func (m *meter) measure(now time.Time) {
 		m.rate *= rateDecay
 	}
 	m.rate = max(m.rate, rate)
-	m.window = int(min(max(2*m.rate*m.rttMin.Seconds(), minWindow), maxWindow))
+	m.resize()
 	m.restart(now)
+}
+
+func (m *meter) resize() {
+	queued := m.rate * min(max(m.rttMin, minQueued), maxQueued).Seconds()
+	m.window = int(min(m.rate*m.rttMin.Seconds()+max(queued, leastQueued), maxWindow))
 }
 
 func (m *meter) restart(now time.Time) {
 	m.period, m.taken, m.full = now, 0, false
 }
 
-// deadline is when the oldest unacknowledged message has waited too long.
+// doubt is when the silence begins to look like that of a dead connection:
+// PUBACKs come one message apart, not one window apart.
+func (m *meter) doubt() time.Time {
+	limit := 2*m.rttMin + m.takes(3*m.biggest)
+	return m.progress.Add(min(max(limit, minDoubt), maxPatience))
+}
+
+// deadline is when a session has waited too long for its first PUBACK.
 func (m *meter) deadline() time.Time {
-	queued := 2 * float64(m.owed) / max(m.rate, slowestRate)
-	patience := 4*m.srtt + time.Duration(queued*float64(time.Second))
+	patience := 4*m.srtt + m.takes(2*m.owed)
 	return m.progress.Add(min(max(patience, minPatience), maxPatience))
+}
+
+// takes returns how long the link is busy with n bytes, as far as is known.
+func (m *meter) takes(n int) time.Duration {
+	return time.Duration(float64(n) / max(m.rate, slowestRate) * float64(time.Second))
 }

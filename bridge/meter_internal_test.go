@@ -27,27 +27,43 @@ func drive(m *meter, rate int, rtt time.Duration, n int, long time.Duration) {
 	}
 }
 
-func TestWindowFindsTwiceTheLink(t *testing.T) {
+func TestWindowFindsTheLink(t *testing.T) {
 	for _, tt := range []struct {
 		name       string
 		rate       int // bytes per second
 		rtt        time.Duration
-		want, slop int
+		want, slop int // the link's content, and what waits before it
 	}{
-		{"9.6 kbit/s, 1.5 s", 1200, 1500 * time.Millisecond, minWindow, 0},
-		{"64 kbit/s, 600 ms", 8000, 600 * time.Millisecond, 10_100, 600},
-		{"256 kbit/s, 1.5 s", 32_000, 1500 * time.Millisecond, 96_600, 1000},
+		{"9.6 kbit/s, 1.5 s", 1200, 1500 * time.Millisecond, 1800 + 2800, 1500},
+		{"64 kbit/s, 600 ms", 8000, 600 * time.Millisecond, 4800 + 4800, 1500},
+		{"64 kbit/s, 1.5 s", 8000, 1500 * time.Millisecond, 12_000 + 4800, 1500},
+		{"256 kbit/s, 1.5 s", 32_000, 1500 * time.Millisecond, 48_000 + 19_200, 3000},
 		{"10 Mbit/s, 600 ms", 1_250_000, 600 * time.Millisecond, maxWindow, 0},
-		{"100 Mbit/s, 1 ms", 12_500_000, time.Millisecond, 26_000, 1000},
+		{"100 Mbit/s, 1 ms", 12_500_000, time.Millisecond, maxWindow, 0},
 	} {
 		m := newMeter()
 		birth := tt.rtt + 200*time.Second/time.Duration(tt.rate)
-		m.sent(time.Unix(0, 0), 200)
-		m.acked(time.Unix(0, 0).Add(birth), 200, birth)
-		drive(&m, tt.rate, tt.rtt, 1840, time.Minute)
+		m.born(time.Unix(0, 0), birth)
+		drive(&m, tt.rate, tt.rtt, 1400, time.Minute)
 		if m.window < tt.want-tt.slop || m.window > tt.want+tt.slop {
 			t.Errorf("%s: window %d, want about %d (rate %.0f, shortest round trip %v)", tt.name, m.window, tt.want, m.rate, m.rttMin)
 		}
+	}
+}
+
+// A reconnection begins with what the link was, unless it is another one.
+func TestWindowIsRemembered(t *testing.T) {
+	m := newMeter()
+	m.born(time.Unix(0, 0), 640*time.Millisecond)
+	drive(&m, 8000, 600*time.Millisecond, 240, time.Minute)
+	same, other := m.next(), m.next()
+	same.born(time.Unix(0, 0), 700*time.Millisecond)
+	if d := same.window - m.window; d < 0 || d > 1000 {
+		t.Errorf("window of %d became %d", m.window, same.window)
+	}
+	other.born(time.Unix(0, 0), 2*time.Second)
+	if other.window != firstWindow || other.rate != 0 {
+		t.Errorf("window of %d on another link, rate %.0f", other.window, other.rate)
 	}
 }
 
@@ -80,6 +96,7 @@ func TestWindowLetsOneLargeMessagePass(t *testing.T) {
 // A link with little to do must not be taken for a slow one.
 func TestWindowSurvivesIdleness(t *testing.T) {
 	m := newMeter()
+	m.born(time.Unix(0, 0), 600*time.Millisecond)
 	drive(&m, 1_250_000, 600*time.Millisecond, 1000, time.Minute)
 	for range 1000 {
 		now := time.Unix(1000, 0)
@@ -93,8 +110,9 @@ func TestWindowSurvivesIdleness(t *testing.T) {
 
 func TestWindowFollowsALinkThatSlowsDown(t *testing.T) {
 	m := newMeter()
+	m.born(time.Unix(0, 0), 600*time.Millisecond)
 	drive(&m, 1_250_000, 600*time.Millisecond, 1000, time.Minute)
-	m.owed, m.flights = 0, 0
+	m.owed, m.flights, m.period = 0, 0, time.Time{}
 	drive(&m, 8000, 600*time.Millisecond, 1000, 5*time.Minute)
 	if m.window > 13_000 {
 		t.Errorf("window is still %d", m.window)

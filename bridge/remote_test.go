@@ -23,7 +23,7 @@ type verdict int
 const (
 	acknowledge verdict = iota
 	withhold            // no PUBACK for it and for all behind it
-	hangUp              // end the connection
+	hangUp              // end the connection; PUBACKs under way are lost
 )
 
 // arrival is a message that reached the remote broker.
@@ -36,30 +36,67 @@ type arrival struct {
 // remote is a broker upstream behind a link with a round trip of rtt.
 type remote struct {
 	rtt    time.Duration
-	refuse func(dial int) bool                     // may be nil
+	refuse func(dial int) bool                     // the connection; may be nil
+	deny   func(open int) bool                     // the session; may be nil
 	judge  func(conn int, m topic.Message) verdict // may be nil
 
 	mu       sync.Mutex
+	gone     bool // dials get no answer
+	paths    int  // open, and without a session
+	opens    int
 	dials    []time.Time
 	wills    []topic.Message
 	arrivals []arrival
 	sessions []*session
 }
 
-func (r *remote) dial(ctx context.Context, will topic.Message) (bridge.Session, error) {
+// dial takes a round trip to connect.
+func (r *remote) dial(ctx context.Context) (bridge.Path, error) {
 	r.mu.Lock()
 	r.dials = append(r.dials, time.Now())
-	r.wills = append(r.wills, will)
-	refused := r.refuse != nil && r.refuse(len(r.dials))
+	n := len(r.dials)
+	refused, gone := r.refuse != nil && r.refuse(n), r.gone
 	r.mu.Unlock()
+	if gone {
+		<-ctx.Done()
+		return nil, fmt.Errorf("attempt %d: %w", n, ctx.Err())
+	}
 	if err := pause(ctx.Done(), r.rtt); err != nil {
 		return nil, ctx.Err()
 	}
 	if refused {
-		return nil, fmt.Errorf("attempt %d: %w", len(r.dials), errRefused)
+		return nil, fmt.Errorf("attempt %d: %w", n, errRefused)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.paths++
+	return &path{r}, nil
+}
+
+// path is a way to the remote broker.
+type path struct{ remote *remote }
+
+func (p *path) Close() error {
+	p.remote.mu.Lock()
+	defer p.remote.mu.Unlock()
+	p.remote.paths--
+	return nil
+}
+
+// Open takes another round trip.
+func (p *path) Open(ctx context.Context, will topic.Message) (bridge.Session, error) {
+	p.Close()
+	r := p.remote
+	if err := pause(ctx.Done(), r.rtt); err != nil {
+		return nil, ctx.Err()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.opens++
+	if r.deny != nil && r.deny(r.opens) {
+		return nil, errRefused
+	}
+	r.wills = append(r.wills, will)
 	s := &session{
 		remote: r, conn: len(r.sessions) + 1,
 		sent: make(chan flight, 1024), answers: make(chan time.Time, 1024), lost: make(chan struct{}),
@@ -68,6 +105,13 @@ func (r *remote) dial(ctx context.Context, will topic.Message) (bridge.Session, 
 	go s.carry()
 	go s.answer()
 	return s, nil
+}
+
+// setGone makes the link lose everything, or carry again what waits on it.
+func (r *remote) setGone(gone bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.gone = gone
 }
 
 // last returns the current session, nil before the first.
@@ -111,6 +155,7 @@ type session struct {
 	answered int
 	err      error
 	parted   bool // by DISCONNECT
+	deaf     bool // half-open
 }
 
 type flight struct {
@@ -167,13 +212,39 @@ func (s *session) end(err error, parted bool) {
 	close(s.lost)
 }
 
+// deafen makes the connection half-open: nothing arrives any more, nobody is told.
+func (s *session) deafen() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.deaf = true
+}
+
+// hold waits until the link carries; an error means that it does so no more for
+// this session.
+func (s *session) hold() error {
+	for {
+		s.mu.Lock()
+		deaf := s.deaf
+		s.mu.Unlock()
+		s.remote.mu.Lock()
+		gone := s.remote.gone
+		s.remote.mu.Unlock()
+		if !deaf && !gone {
+			return nil
+		}
+		if err := pause(s.lost, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
 // carry takes messages to the remote broker.
 func (s *session) carry() {
 	silent := false
 	for {
 		select {
 		case f := <-s.sent:
-			if pause(s.lost, time.Until(f.at.Add(s.remote.rtt/2))) != nil {
+			if pause(s.lost, time.Until(f.at.Add(s.remote.rtt/2))) != nil || s.hold() != nil {
 				return
 			}
 			switch s.remote.arrive(s, f.message) {
@@ -197,7 +268,7 @@ func (s *session) answer() {
 	for {
 		select {
 		case at := <-s.answers:
-			if pause(s.lost, time.Until(at)) != nil {
+			if pause(s.lost, time.Until(at)) != nil || s.hold() != nil {
 				return
 			}
 			s.mu.Lock()

@@ -25,6 +25,7 @@ type rig struct {
 	cfg    bridge.Config
 	dir    string
 	log    io.Writer
+	limits queue.Limits // of the lane telemetry
 
 	queue  *queue.Queue
 	lane   *queue.Lane
@@ -46,6 +47,10 @@ func newRig(t *testing.T, r *remote) *rig {
 		Will:     func(conn uint64) topic.Message { return say("lost", conn, "") },
 		Birth:    func(conn uint64, reason string) topic.Message { return say("online", conn, reason) },
 		Farewell: func(conn uint64, reason string) topic.Message { return say("offline", conn, reason) },
+		Lost: func(lane queue.Name, g queue.Gap) topic.Message {
+			return topic.Message{Topic: "lost", Payload: fmt.Appendf(nil, "%d of %s", g.Messages, lane), QoS: 1}
+		},
+		KeepAlive: time.Minute,
 	}
 	g.open()
 	t.Cleanup(func() { g.stop() })
@@ -56,13 +61,16 @@ func newRig(t *testing.T, r *remote) *rig {
 func (g *rig) open() {
 	g.Helper()
 	log := slog.New(slog.NewTextHandler(g.log, nil))
-	q, err := queue.Open(queue.Config{Dir: g.dir}, log)
+	q, err := queue.Open(queue.Config{Dir: g.dir, Lanes: map[queue.Name]queue.Limits{queue.Telemetry: g.limits}}, log)
 	if err != nil {
 		g.Fatal(err)
 	}
 	g.queue, g.lane = q, q.Lane(queue.Telemetry)
-	g.bridge = bridge.New(g.cfg, g.lane, g.remote.dial, log)
+	g.bridge = bridge.New(g.cfg, q, g.remote.dial, log)
 }
+
+// telemetry returns the account of the lane that most messages take.
+func (g *rig) telemetry() queue.Stats { return g.lane.Stats() }
 
 func (g *rig) run() {
 	ctx, cancel := context.WithCancel(context.Background())

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"sluice/bridge/queue"
 	"sluice/broker/topic"
 )
 
@@ -14,15 +15,19 @@ type Rule struct {
 	Match   string   // topic filter
 	Exclude []string // topic filters of messages that the rule does not pick after all
 
-	// To is the topic upstream, in which {topic} stands for the local one, such
-	// as "acme/{topic}". Empty: the same topic.
-	To string
-
-	// Drop keeps what the rule picks from upstream.
+	// Drop keeps what the rule picks from upstream; what follows has no meaning then.
 	Drop bool
+
+	// To is the topic upstream, in which {topic} stands for the local one without
+	// Strip in front, such as "acme/{topic}". Empty: just that.
+	To    string
+	Strip string
+
+	Lane  queue.Name // empty: telemetry
+	Plain bool       // the retain flag is taken off
 }
 
-func (r Rule) picks(name string) bool {
+func (r *Rule) picks(name string) bool {
 	if !topic.Match(r.Match, name) {
 		return false
 	}
@@ -34,44 +39,68 @@ func (r Rule) picks(name string) bool {
 	return true
 }
 
-// Route returns the topic that name has upstream by the first rule that picks it;
-// false means that it stays here. Topics that begin with $ belong to the broker
-// they are on.
-func Route(rules []Rule, name string) (string, bool) {
-	if strings.HasPrefix(name, "$") {
-		return "", false
+// rename returns the topic upstream of a local one.
+func (r *Rule) rename(name string) string {
+	name = strings.TrimPrefix(name, r.Strip)
+	if r.To == "" {
+		return name
 	}
-	for _, r := range rules {
-		switch {
-		case !r.picks(name):
-		case r.Drop:
-			return "", false
-		case r.To == "":
-			return name, true
-		default:
-			return strings.ReplaceAll(r.To, "{topic}", name), true
-		}
-	}
-	return "", false
+	return strings.ReplaceAll(r.To, "{topic}", name)
 }
 
-// Offer puts m into the lane if a rule picks it, in the order of the calls, which
-// may come from any goroutine and whether or not Run runs. The returned function
-// blocks until m is on flash and may be acknowledged; it is nil when no rule
-// picks m. An error means that the lane did not take m, which must then not be
-// acknowledged.
+// pick returns the first rule that picks name, nil when name stays where it is.
+// Topics that begin with $ belong to the broker they are on.
+func pick(rules []Rule, name string) *Rule {
+	if strings.HasPrefix(name, "$") {
+		return nil
+	}
+	for i := range rules {
+		if r := &rules[i]; r.picks(name) {
+			if r.Drop {
+				return nil
+			}
+			return r
+		}
+	}
+	return nil
+}
+
+// Route returns the topic that name has upstream by the first rule that picks it;
+// false means that it stays here.
+func Route(rules []Rule, name string) (string, bool) {
+	r := pick(rules, name)
+	if r == nil {
+		return "", false
+	}
+	return r.rename(name), true
+}
+
+// Offer puts m into the lane of the rule that picks it, in the order of the calls,
+// which may come from any goroutine and whether or not Run runs. The returned
+// function blocks until m is on flash and may be acknowledged; it is nil when no
+// rule picks m. An error means that the lane did not take m, which must then not
+// be acknowledged.
 func (b *Bridge) Offer(m topic.Message) (wait func(context.Context) error, err error) {
-	name, ok := Route(b.cfg.Send, m.Topic)
-	if !ok {
+	r := pick(b.cfg.Send, m.Topic)
+	if r == nil {
 		return nil, nil
 	}
-	m.Topic = name
-	if err := topic.CheckName(name); err != nil {
+	m.Topic = r.rename(m.Topic)
+	m.Retain = m.Retain && !r.Plain
+	if err := topic.CheckName(m.Topic); err != nil {
 		return nil, fmt.Errorf("bridge %s: topic upstream: %w", b.cfg.ID, err)
 	}
-	seq, err := b.lane.Append(m, time.Now())
+	l := b.laneOf(r)
+	seq, err := l.Append(m, time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("bridge %s: %w", b.cfg.ID, err)
 	}
-	return func(ctx context.Context) error { return b.lane.Wait(ctx, seq) }, nil
+	return func(ctx context.Context) error { return l.Wait(ctx, seq) }, nil
+}
+
+func (b *Bridge) laneOf(r *Rule) *queue.Lane {
+	if r.Lane == "" {
+		return b.queue.Lane(queue.Telemetry)
+	}
+	return b.queue.Lane(r.Lane)
 }

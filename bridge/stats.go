@@ -11,26 +11,42 @@ import (
 type Stats struct {
 	Connected bool      // upstream has acknowledged the birth
 	Since     time.Time // when Connected last changed
-	Conn      uint64    // attempts to connect
+	Conn      uint64    // sessions tried
 
-	Sent      uint64 // messages handed to a session
-	Delivered uint64 // messages with their PUBACK
+	Sent      uint64 // messages and reports of lost ones, handed to a session
+	Delivered uint64 // those with their PUBACK
 	Resent    uint64 // part of Sent that went out before: at most as many arrived twice
 
 	Reconnects uint64 // births acknowledged after the first
 	Stalls     uint64 // connections given up because no PUBACK came
-	Suspects   uint64 // messages that seem to make upstream hang up
+	Probes     uint64 // inquiries into a silence
+	Fades      uint64 // silences that the connection survived although another way was found
 
 	InFlight      int // messages sent and not acknowledged
 	InFlightBytes int
 	Window        int // how many bytes may be in flight
 
 	RTT, RTTMin time.Duration // smoothed and shortest time to a PUBACK on this connection
+	Rate        int           // bytes per second that were acknowledged when there was enough to send; 0: not known
 
 	LastError   string // why the last connection failed or ended
 	LastErrorAt time.Time
 
-	Queue queue.Stats
+	Lanes []LaneStats // the most urgent first
+}
+
+// LaneStats is the account of a lane.
+type LaneStats struct {
+	Name queue.Name
+	queue.Stats
+}
+
+// Backlog is how many messages wait in all lanes.
+func (s Stats) Backlog() (n uint64) {
+	for _, l := range s.Lanes {
+		n += l.Backlog
+	}
+	return n
 }
 
 // Stats returns a snapshot; it may be called at any time.
@@ -38,7 +54,9 @@ func (b *Bridge) Stats() Stats {
 	b.mu.Lock()
 	s := b.stats
 	b.mu.Unlock()
-	s.Queue = b.lane.Stats()
+	for _, l := range b.lanes {
+		s.Lanes = append(s.Lanes, LaneStats{l.name, l.Stats()})
+	}
 	return s
 }
 
@@ -58,7 +76,7 @@ func (l *link) connected(reason string) {
 		l.show(s)
 	})
 	l.born, l.told = true, ""
-	l.log.Info("upstream connected", "reason", reason, "conn", l.conn, "backlog", l.lane.Stats().Backlog)
+	l.log.Info("upstream connected", "reason", reason, "conn", l.conn, "backlog", l.Bridge.Stats().Backlog())
 }
 
 // disconnected takes note that the connection is closed.

@@ -67,7 +67,7 @@ func TestStopDuringTheBirth(t *testing.T) {
 	bubble(t, r, func(g *rig) {
 		g.offer(1, 3)
 		g.run()
-		pass(250 * time.Millisecond)
+		pass(450 * time.Millisecond)
 		g.stop()
 		if got, want := line(r.received(), false), "1:online 1 start, 1:offline 1 shutdown"; got != want {
 			t.Errorf("arrived: %s\n    want: %s", got, want)

@@ -1,37 +1,79 @@
 package bridge
 
 import (
+	"context"
+	"fmt"
 	"time"
 
 	"sluice/bridge/queue"
 )
 
+// To hang up is the only way in which MQTT 3.1.1 lets a broker refuse a message.
+// So when connections end again and again soon after the same message was the
+// first to be owed, one of those on their way is a suspect. Which one only shows
+// when they are sent one at a time: a broker that hangs up may have acknowledged
+// those before it in vain. What then ends several connections by itself goes to
+// the dead letters.
 const (
-	suspectTime  = 10 * time.Second
-	suspectTimes = 3
+	suspectTime  = 10 * time.Second // from sending to the end of the connection
+	suspectAfter = 2                // connections, then messages go one at a time
+	guiltyAfter  = 3                // connections
 )
 
 // suspect is a record that upstream seems not to bear.
 type suspect struct {
+	lane  *lane
 	seq   queue.Seq
-	times int // connections that ended right after it was sent
+	times int // connections in a row that ended right after it was sent, with it the first owed
+	alone int // messages still to go one at a time
 }
 
-// suspectHead looks for a message that makes upstream hang up, which is the only
-// way to refuse one that MQTT 3.1.1 gives it. The message is reported and sent
-// again: to skip it would be to lose it.
-func (l *link) suspectHead() {
-	head := l.flights[0]
-	if time.Since(head.at) > suspectTime {
-		return
+// careful reports whether only one message at a time may be on its way.
+func (s *suspect) careful() bool { return s.alone > 0 }
+
+// cleared takes note that a message was acknowledged.
+func (s *suspect) cleared() { *s = suspect{alone: max(s.alone-1, 0)} }
+
+// suspectHead looks at what was on its way when the connection ended, all of which
+// has failed.
+func (l *link) suspectHead(ctx context.Context) error {
+	head, owed := l.flights[0], len(l.flights)
+	l.flights = nil
+	if head.Gap != nil || time.Since(head.at) > suspectTime {
+		return nil
 	}
-	if l.suspect.seq != head.seq {
-		l.suspect = suspect{seq: head.seq}
+	s := &l.suspect
+	if s.lane != head.lane || s.seq != head.Seq {
+		*s = suspect{lane: head.lane, seq: head.Seq, alone: s.alone}
 	}
-	l.suspect.times++
-	if l.suspect.times == suspectTimes {
-		l.update(func(s *Stats) { s.Suspects++ })
-		l.log.Error("upstream hangs up whenever it gets this message, which is kept and holds up all behind it",
-			"seq", uint64(head.seq), "topic", head.topic, "bytes", head.bytes)
+	s.times++
+	if s.times >= suspectAfter {
+		s.alone = max(s.alone, owed)
 	}
+	if s.times < guiltyAfter || owed > 1 {
+		return nil
+	}
+	s.cleared()
+	l.progressed = true // what comes next deserves a try
+	return l.bury(ctx, head.lane, head.Record, fmt.Sprintf("upstream hung up on it %d times", guiltyAfter))
+}
+
+// endless reports whether r cannot arrive: the broker hangs up when nothing whole
+// came for one and a half keepalives, and other things want to be sent, too.
+func (l *link) endless(r fed) bool {
+	if r.Gap != nil || l.meter.rate == 0 || l.cfg.KeepAlive == 0 {
+		return false
+	}
+	return l.meter.takes(size(r.Message)) > l.cfg.KeepAlive
+}
+
+// bury takes a record out of the way of all behind it. Nobody has to wait for it
+// again, but it can be looked at, and sent again, from the dead letters.
+func (l *link) bury(ctx context.Context, from *lane, r queue.Record, why string) error {
+	if err := from.Bury(ctx, r, why); err != nil {
+		return err
+	}
+	l.log.Error("gave up a message, which is now a dead letter", "lane", from.name, "seq", uint64(r.Seq),
+		"topic", r.Message.Topic, "bytes", size(r.Message), "why", why)
+	return nil
 }

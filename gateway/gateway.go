@@ -116,7 +116,7 @@ func (g *Gateway) addBridge(c config.Bridge, me *presence.Presence, stateDir str
 		return fmt.Errorf("bridge %s: %w", c.ID, err)
 	}
 	g.queues = append(g.queues, q)
-	b := bridge.New(bridge.Config{ID: c.ID, Send: rules(c.Send), Will: me.Will, Birth: me.Birth, Farewell: me.Farewell}, q.Lane(queue.Telemetry), dial, g.log)
+	b := bridge.New(bridgeConfig(c, me), q, dial, g.log)
 	g.broker.Tap(b.Offer)
 	g.bridges = append(g.bridges, b)
 	return nil

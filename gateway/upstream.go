@@ -10,9 +10,11 @@ import (
 	"strings"
 
 	"sluice/bridge"
+	"sluice/bridge/queue"
 	"sluice/bridge/upstream"
 	"sluice/broker/topic"
 	"sluice/gateway/config"
+	"sluice/gateway/presence"
 )
 
 // dialer returns how a bridge connects to its broker. Password and certificates
@@ -22,14 +24,38 @@ func dialer(c config.Bridge) (bridge.Dialer, error) {
 	if _, err := upstreamConfig(c); err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, will topic.Message) (bridge.Session, error) {
+	return func(ctx context.Context) (bridge.Path, error) {
 		cfg, err := upstreamConfig(c)
 		if err != nil {
 			return nil, err
 		}
-		cfg.Will = &will
-		return upstream.Dial(ctx, cfg)
+		p, err := upstream.Dial(ctx, cfg)
+		if err != nil {
+			return nil, err
+		}
+		return path{p}, nil
 	}, nil
+}
+
+// path is an upstream path as a bridge sees it.
+type path struct{ *upstream.Path }
+
+func (p path) Open(ctx context.Context, will topic.Message) (bridge.Session, error) {
+	s, err := p.Path.Open(ctx, &will)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func bridgeConfig(c config.Bridge, me *presence.Presence) bridge.Config {
+	return bridge.Config{
+		ID: c.ID, Send: rules(c.Send), KeepAlive: c.KeepAlive,
+		Will: me.Will, Birth: me.Birth, Farewell: me.Farewell,
+		Lost: func(lane queue.Name, g queue.Gap) topic.Message {
+			return me.Lost(string(lane), g.Messages, g.First, g.Last)
+		},
+	}
 }
 
 func upstreamConfig(c config.Bridge) (upstream.Config, error) {

@@ -21,8 +21,7 @@ func TestConnectPacket(t *testing.T) {
 	s := listen(t)
 	p, got, result := s.dial(upstream.Config{
 		ClientID: "gw-1", Username: "u", Password: "pw", KeepAlive: 30 * time.Second,
-		Will: &topic.Message{Topic: "st", Payload: []byte("{}"), QoS: 1, Retain: true},
-	})
+	}, &topic.Message{Topic: "st", Payload: []byte("{}"), QoS: 1, Retain: true})
 	want := "\x00\x04MQTT\x04\xee\x00\x1e" + "\x00\x04gw-1" + "\x00\x02st" + "\x00\x02{}" + "\x00\x01u" + "\x00\x02pw"
 	if !bytes.Equal(got.body, []byte(want)) {
 		t.Errorf("CONNECT %q\n   want %q", got.body, want)
@@ -41,7 +40,7 @@ func TestConnectPacket(t *testing.T) {
 
 func TestConnectPacketWithDefaults(t *testing.T) {
 	s := listen(t)
-	p, got, result := s.dial(upstream.Config{ClientID: "gw"})
+	p, got, result := s.dial(upstream.Config{ClientID: "gw"}, nil)
 	if want := "\x00\x04MQTT\x04\x02\x00\x3c\x00\x02gw"; !bytes.Equal(got.body, []byte(want)) {
 		t.Errorf("CONNECT %q\n   want %q", got.body, want)
 	}
@@ -71,7 +70,7 @@ func TestDialSaysWhatToChange(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := listen(t)
-			p, _, result := s.dial(upstream.Config{ClientID: "gw", Username: "u", Password: "secret"})
+			p, _, result := s.dial(upstream.Config{ClientID: "gw", Username: "u", Password: "secret"}, nil)
 			p.conn.Write(tt.answer)
 			if tt.answer == nil {
 				p.conn.Close()
@@ -93,7 +92,7 @@ func TestDialEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	result := make(chan error, 1)
 	go func() {
-		_, err := upstream.Dial(ctx, upstream.Config{URL: s.url(), ClientID: "gw"})
+		_, err := open(ctx, upstream.Config{URL: s.url(), ClientID: "gw"}, nil)
 		result <- err
 	}()
 	p := s.accept()
@@ -103,14 +102,14 @@ func TestDialEndsWithItsContext(t *testing.T) {
 		t.Errorf("Dial: %v", err)
 	}
 	p.gone()
-	if _, err := upstream.Dial(ctx, upstream.Config{URL: s.url()}); err == nil {
+	if _, err := open(ctx, upstream.Config{URL: s.url()}, nil); err == nil {
 		t.Error("Dial ignores an ended context")
 	}
 }
 
 func TestDialRefusesAddresses(t *testing.T) {
 	for _, url := range []string{"", "broker:1883", "http://broker", "mqtt://", "mqtt://user:secret@broker", "mqtts://user:secret@[::1"} {
-		_, err := upstream.Dial(t.Context(), upstream.Config{URL: url})
+		_, err := open(t.Context(), upstream.Config{URL: url}, nil)
 		if err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v", url, err)
 		}
@@ -142,9 +141,9 @@ func TestTLS(t *testing.T) {
 		p.send(connack, 0, 0)
 		accepted <- p
 	}()
-	session, err := upstream.Dial(t.Context(), upstream.Config{
+	session, err := open(t.Context(), upstream.Config{
 		URL: "mqtts://" + s.ln.Addr().String(), ClientID: "gw", TLS: &tls.Config{RootCAs: roots, ServerName: "broker.test"},
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +173,7 @@ func TestTLSDistrustsUnknownRoots(t *testing.T) {
 			conn.Close()
 		}
 	}()
-	_, err := upstream.Dial(t.Context(), upstream.Config{URL: "mqtts://" + s.ln.Addr().String(), ClientID: "gw"})
+	_, err := open(t.Context(), upstream.Config{URL: "mqtts://" + s.ln.Addr().String(), ClientID: "gw"}, nil)
 	if err == nil || !strings.Contains(err.Error(), "TLS with") {
 		t.Errorf("Dial: %v", err)
 	}

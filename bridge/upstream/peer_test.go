@@ -2,6 +2,7 @@ package upstream_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -161,12 +162,21 @@ type dialed struct {
 	err     error
 }
 
-// dial starts Dial and returns the broker's end with the CONNECT read.
-func (s *server) dial(cfg upstream.Config) (*peer, packet, <-chan dialed) {
+// open dials and begins a session.
+func open(ctx context.Context, cfg upstream.Config, will *topic.Message) (*upstream.Session, error) {
+	path, err := upstream.Dial(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return path.Open(ctx, will)
+}
+
+// dial starts open and returns the broker's end with the CONNECT read.
+func (s *server) dial(cfg upstream.Config, will *topic.Message) (*peer, packet, <-chan dialed) {
 	cfg.URL = s.url()
 	result := make(chan dialed, 1)
 	go func() {
-		session, err := upstream.Dial(s.t.Context(), cfg)
+		session, err := open(s.t.Context(), cfg, will)
 		result <- dialed{session, err}
 	}()
 	p := s.accept()
@@ -176,7 +186,7 @@ func (s *server) dial(cfg upstream.Config) (*peer, packet, <-chan dialed) {
 // open returns a session and the broker's end of it.
 func (s *server) open() (*upstream.Session, *peer) {
 	s.t.Helper()
-	p, _, result := s.dial(upstream.Config{ClientID: "gw"})
+	p, _, result := s.dial(upstream.Config{ClientID: "gw"}, nil)
 	p.send(connack, 0, 0)
 	d := <-result
 	if d.err != nil {

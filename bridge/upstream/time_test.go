@@ -157,6 +157,7 @@ func TestStalledPeer(t *testing.T) {
 func TestPeerThatOnlyTalks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		session, p := pipe(t)
+		time.Sleep(time.Second) // behind the CONNECT
 		stop := make(chan struct{})
 		go func() {
 			for {

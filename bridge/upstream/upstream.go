@@ -17,7 +17,6 @@ package upstream
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -31,6 +30,7 @@ import (
 
 const (
 	defaultKeepAlive = 60 * time.Second
+	minKeepAlive     = time.Second
 	pingCheck        = 5 * time.Second  // paho looks this often whether a ping is due
 	handover         = 10 * time.Second // after which paho's inner goroutines count as stuck
 	never            = 365 * 24 * time.Hour
@@ -49,66 +49,9 @@ type Config struct {
 	TLS *tls.Config
 
 	// KeepAlive is the longest silence of this side [MQTT-3.1.2-24], in whole
-	// seconds; 0 means 60 s. An idle upstream that stays silent for half as long
+	// seconds; less than 1 s means 60 s. An idle upstream that stays silent for half as long
 	// again is given up.
 	KeepAlive time.Duration
-
-	// Will is what the broker publishes when the connection ends without
-	// DISCONNECT, with its QoS and retain flag; nil: nothing.
-	Will *topic.Message
-}
-
-// Dial connects to the broker and returns once it accepted the connection. ctx
-// bounds everything up to then and has no hold on the session afterwards. A
-// refusal by the broker is an error that says what to change.
-func Dial(ctx context.Context, cfg Config) (*Session, error) {
-	u, err := endpoint(cfg.URL)
-	if err != nil {
-		return nil, err
-	}
-	if cfg.KeepAlive < time.Second {
-		cfg.KeepAlive = defaultKeepAlive
-	}
-	raw, err := connect(ctx, u.Host)
-	if err != nil {
-		return nil, err
-	}
-	conn := raw
-	if u.Scheme == "mqtts" {
-		secure := tls.Client(raw, tlsConfig(cfg.TLS, u.Hostname()))
-		if err := secure.HandshakeContext(ctx); err != nil {
-			raw.Close()
-			return nil, fmt.Errorf("TLS with %s: %w", u.Host, err)
-		}
-		conn = secure
-	}
-	return handshake(ctx, newWire(raw, conn, silence(cfg.KeepAlive)), cfg)
-}
-
-// endpoint parses an address and fills in the port. Errors leave the address
-// out: someone may have put a password into it.
-func endpoint(address string) (*url.URL, error) {
-	u, err := url.Parse(address)
-	ports := map[string]string{"mqtt": "1883", "mqtts": "8883"}
-	if err != nil || ports[u.Scheme] == "" || u.Hostname() == "" || u.User != nil {
-		return nil, errors.New("upstream address is not of the form mqtt://host:1883 or mqtts://host:8883")
-	}
-	if u.Port() == "" {
-		u.Host = net.JoinHostPort(u.Hostname(), ports[u.Scheme])
-	}
-	return u, nil
-}
-
-func tlsConfig(base *tls.Config, host string) *tls.Config {
-	cfg := &tls.Config{}
-	if base != nil {
-		cfg = base.Clone()
-	}
-	if cfg.ServerName == "" {
-		cfg.ServerName = host
-	}
-	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS12)
-	return cfg
 }
 
 // silence is how long an upstream may send nothing. A healthy one answers the
@@ -119,8 +62,8 @@ func silence(keepAlive time.Duration) time.Duration {
 }
 
 // handshake exchanges CONNECT and CONNACK on w and owns w from here on.
-func handshake(ctx context.Context, w *wire, cfg Config) (*Session, error) {
-	client := mqtt.NewClient(options(cfg, w))
+func handshake(ctx context.Context, w *wire, cfg Config, will *topic.Message) (*Session, error) {
+	client := mqtt.NewClient(options(cfg, will, w))
 	inTime := context.AfterFunc(ctx, func() { w.end(context.Cause(ctx)) })
 	token := client.Connect().(*mqtt.ConnectToken)
 	<-token.Done()
@@ -150,7 +93,7 @@ func connectError(ctx context.Context, code byte, clientID string, cause error) 
 	}
 }
 
-func options(cfg Config, w *wire) *mqtt.ClientOptions {
+func options(cfg Config, will *topic.Message, w *wire) *mqtt.ClientOptions {
 	o := mqtt.NewClientOptions().
 		AddBroker("tcp://upstream"). // paho needs one; the wire is connected already
 		SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) { return w, nil }).
@@ -166,8 +109,8 @@ func options(cfg Config, w *wire) *mqtt.ClientOptions {
 		SetAutoReconnect(false).
 		SetConnectRetry(false).
 		SetOrderMatters(false)
-	if cfg.Will != nil {
-		o.SetBinaryWill(cfg.Will.Topic, cfg.Will.Payload, cfg.Will.QoS, cfg.Will.Retain)
+	if will != nil {
+		o.SetBinaryWill(will.Topic, will.Payload, will.QoS, will.Retain)
 	}
 	return o
 }

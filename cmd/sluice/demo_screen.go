@@ -61,7 +61,7 @@ func (d *demo) line(since time.Duration, s gateway.Status, load float64) {
 	b := d.ledger.balance()
 	up := s.Bridges[0]
 	fmt.Fprintf(d.out, "%4.0fs  bus %3.0f %%  %-28s queue %-4d upstream %-9s delivered %d lost %d duplicated %d\n", since.Seconds(),
-		100*load, strings.Join(d.values.lines("tank/level", "meter/power"), ", "), up.Queue.Backlog, connection(up.Connected), b.delivered, b.lost, b.duplicated)
+		100*load, strings.Join(d.values.lines("tank/level", "meter/power"), ", "), up.Backlog(), connection(up.Connected), b.delivered, b.lost, b.duplicated)
 }
 
 func connection(up bool) string {
@@ -88,7 +88,7 @@ func (d *demo) picture(since time.Duration, s gateway.Status, load float64) {
 	}
 	b, up := d.ledger.balance(), s.Bridges[0]
 	fmt.Fprintf(&p, "\nUpstream      %s, link %s\n", connection(up.Connected), map[bool]string{true: "cut", false: "up"}[d.link.cut.Load()])
-	fmt.Fprintf(&p, "Queue         %d messages, %d bytes\n", up.Queue.Backlog, up.Queue.BacklogBytes)
+	fmt.Fprintf(&p, "Queue         %d messages\n", up.Backlog())
 	fmt.Fprintf(&p, "Messages      %d published, %d delivered, %d lost, %d duplicated\n", b.taken, b.delivered, b.lost, b.duplicated)
 	fmt.Fprintf(&p, "Memory        %.1f MB\n\n", residentMB())
 	for _, e := range d.events.last(6) {

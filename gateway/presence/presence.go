@@ -69,7 +69,7 @@ func (p *Presence) Farewell(conn uint64, reason string) topic.Message {
 	return p.message(state{State: "offline", Session: p.session, Conn: conn, Since: now(), Reason: reason, Proto: Proto})
 }
 
-func now() string { return time.Now().UTC().Format("2006-01-02T15:04:05.000Z") }
+func now() string { return stamp(time.Now()) }
 
 func (p *Presence) message(s state) topic.Message {
 	text, err := json.Marshal(s)

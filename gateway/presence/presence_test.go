@@ -2,6 +2,7 @@ package presence_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,5 +54,22 @@ func TestPresence(t *testing.T) {
 	since, err := time.Parse(`"2006-01-02T15:04:05.000Z"`, birth["since"])
 	if err != nil || time.Since(since).Abs() > time.Minute {
 		t.Errorf("since %s: %v", birth["since"], err)
+	}
+}
+
+func TestLost(t *testing.T) {
+	p := presence.New(presence.Config{Group: "north", Gateway: "gw-1"})
+	from := time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		from, to time.Time
+		want     string
+	}{
+		{from, from.Add(time.Hour), `"lane":"bulk","messages":7,"from":"2026-11-21T03:00:00.000Z","to":"2026-11-21T04:00:00.000Z"`},
+		{time.Time{}, time.Time{}, `"lane":"bulk","messages":7,"at"`},
+	} {
+		m := p.Lost("bulk", 7, tt.from, tt.to)
+		if m.Topic != "fleet/north/gw-1/lost" || m.Retain || m.QoS != 1 || !strings.Contains(string(m.Payload), tt.want) {
+			t.Errorf("%s %s, want %s", m.Topic, m.Payload, tt.want)
+		}
 	}
 }

@@ -1,0 +1,51 @@
+package bridge
+
+import (
+	"context"
+	"time"
+
+	"sluice/gateway/backoff"
+)
+
+const (
+	// dialTime bounds one attempt to find a way: the first SYN, the two that the
+	// kernel repeats it by within 3 s, and the answer to the last.
+	dialTime = 5 * time.Second
+
+	// eager is how long a way that is gone is looked for without a pause worth
+	// mentioning: an attempt costs a few SYNs, and most outages are short.
+	eager = time.Minute
+
+	stablePeriod = 10 * time.Second // a connection that lived as long was a good one
+)
+
+// retry spaces out attempts to connect. Its zero value is ready.
+type retry struct {
+	failures int
+	since    time.Time // when the way was found to be gone
+}
+
+// wait blocks until the next attempt is due, or a link came up. It fails when
+// ctx ends.
+func (r *retry) wait(ctx context.Context, end ending, linkUp <-chan struct{}) error {
+	p := backoff.Policy{Min: 500 * time.Millisecond, Max: time.Minute}
+	if end.path {
+		r.since = time.Time{}
+	} else if r.since.IsZero() {
+		r.since = time.Now()
+	}
+	if end.sound || !r.since.IsZero() && time.Since(r.since) < eager {
+		r.failures = 0
+	}
+	timer := time.NewTimer(p.Delay(r.failures))
+	defer timer.Stop()
+	r.failures++
+	select {
+	case <-timer.C:
+	case <-linkUp:
+		r.failures = 0
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+
+	"sluice/broker/topic"
+)
+
+// Path is an open way to the broker that nothing was sent on yet. Some brokers
+// close it after a few seconds.
+type Path struct {
+	raw net.Conn
+	url *url.URL
+	cfg Config
+}
+
+// Dial opens a way to the broker. ctx bounds the attempt and has no hold on the
+// path afterwards.
+func Dial(ctx context.Context, cfg Config) (*Path, error) {
+	u, err := endpoint(cfg.URL)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.KeepAlive < minKeepAlive {
+		cfg.KeepAlive = defaultKeepAlive
+	}
+	raw, err := connect(ctx, u.Host)
+	if err != nil {
+		return nil, err
+	}
+	return &Path{raw, u, cfg}, nil
+}
+
+// Close gives the path up.
+func (p *Path) Close() error { return p.raw.Close() }
+
+// Open begins a session and returns once the broker accepted it. The broker
+// publishes will, with its QoS and retain flag, when the connection ends without
+// DISCONNECT; nil: nothing. ctx bounds everything up to then and has no hold on
+// the session afterwards. A refusal by the broker is an error that says what to
+// change. Either way the path is used up.
+func (p *Path) Open(ctx context.Context, will *topic.Message) (*Session, error) {
+	conn := p.raw
+	if p.url.Scheme == "mqtts" {
+		secure := tls.Client(p.raw, tlsConfig(p.cfg.TLS, p.url.Hostname()))
+		if err := secure.HandshakeContext(ctx); err != nil {
+			p.raw.Close()
+			return nil, fmt.Errorf("TLS with %s: %w", p.url.Host, err)
+		}
+		conn = secure
+	}
+	return handshake(ctx, newWire(p.raw, conn, silence(p.cfg.KeepAlive)), p.cfg, will)
+}
+
+// endpoint parses an address and fills in the port. Errors leave the address
+// out: someone may have put a password into it.
+func endpoint(address string) (*url.URL, error) {
+	u, err := url.Parse(address)
+	ports := map[string]string{"mqtt": "1883", "mqtts": "8883"}
+	if err != nil || ports[u.Scheme] == "" || u.Hostname() == "" || u.User != nil {
+		return nil, errors.New("upstream address is not of the form mqtt://host:1883 or mqtts://host:8883")
+	}
+	if u.Port() == "" {
+		u.Host = net.JoinHostPort(u.Hostname(), ports[u.Scheme])
+	}
+	return u, nil
+}
+
+func tlsConfig(base *tls.Config, host string) *tls.Config {
+	cfg := &tls.Config{}
+	if base != nil {
+		cfg = base.Clone()
+	}
+	if cfg.ServerName == "" {
+		cfg.ServerName = host
+	}
+	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS12)
+	return cfg
+}
