@@ -3,14 +3,10 @@ package config
 import (
 	"bytes"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strconv"
-	"strings"
 
 	"gopkg.in/yaml.v3"
 
@@ -52,7 +48,7 @@ func parse(name string, r reader, text []byte) (*Config, error) {
 	file := mapping.NewFile(name, text)
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
-		reportSyntax(file, err)
+		reportSyntax(file, text, err)
 		return nil, file.Problems.Err()
 	}
 	if doc.Kind == 0 {
@@ -79,33 +75,4 @@ func secondDocument(text []byte) int {
 		return 0
 	}
 	return second.Line
-}
-
-// syntaxError is how the YAML library words its errors.
-var syntaxError = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
-
-// reportSyntax gives a YAML error a place in the file.
-func reportSyntax(file *mapping.File, err error) {
-	var types *yaml.TypeError
-	if errors.As(err, &types) {
-		for _, e := range types.Errors {
-			reportSyntax(file, errors.New("yaml: "+e))
-		}
-		return
-	}
-	line, what := 0, err.Error()
-	if m := syntaxError.FindStringSubmatch(what); m != nil {
-		line, _ = strconv.Atoi(m[1])
-		what = m[2]
-	}
-	fix := ""
-	switch {
-	case strings.Contains(what, "cannot start any token"):
-		fix = "indent with spaces, not tabs; put text with special characters in quotes"
-	case strings.Contains(what, "mapping values are not allowed"):
-		fix = "check the indentation of this line and of the one above; put text with \": \" in quotes"
-	case strings.Contains(what, "did not find expected"):
-		fix = "check the indentation and the brackets of the lines above"
-	}
-	file.Report(line, 1, "not valid YAML: "+what, fix)
 }
