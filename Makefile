@@ -71,7 +71,7 @@ bench-latency: ## how long a value takes from the wire to a subscriber
 	@$(GO) run ./test/bench latency
 
 .PHONY: bench-bus
-bench-bus: libmodbus ## how much of a line is put to use, and the price, beside other Modbus clients (7 min)
+bench-bus: libmodbus ## how much of a line is put to use, and the price, beside other Modbus clients (9 min)
 	$(say) 'exchanges on one line'
 	@$(GO) run ./test/bench bus
 

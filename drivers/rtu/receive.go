@@ -69,7 +69,7 @@ func (t *Transport) search(r *reception, w window) (frame []byte, err error) {
 		}
 		begun, until, last := len(r.buf) > 0, w.first, w.first
 		if begun {
-			if err := t.pause(t.completeAt(r, missing)); err != nil {
+			if err := t.pause(t.completeAt(r, missing).Add(-2 * t.lag)); err != nil {
 				return nil, medium(w.unit, err)
 			}
 			until, last = t.quiet.Add(t.maxHole(missing)), w.end
@@ -141,10 +141,14 @@ func (t *Transport) read(p []byte, d time.Duration) (int, error) {
 	return n, err
 }
 
-// pause waits for what cannot be complete sooner.
+// pause waits for what cannot be complete sooner, and notes how much longer it
+// took.
 func (t *Transport) pause(until time.Time) error {
-	if d := time.Until(until); t.pauser != nil && d > 0 {
-		return t.pauser.Pause(d)
+	d := time.Until(until)
+	if t.pauser == nil || d <= 0 {
+		return nil
 	}
-	return nil
+	err := t.pauser.Pause(d)
+	t.lag += (min(time.Since(until), maxLag) - t.lag) / 8
+	return err
 }

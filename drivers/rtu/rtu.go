@@ -51,6 +51,8 @@ const (
 	// minHole is the longest silence inside a frame that is put up with. The
 	// standard's 1.5 characters never survive the latency timer of a USB adapter.
 	minHole = 40 * time.Millisecond
+	// maxLag is more than a machine that is not overloaded takes to wake a program.
+	maxLag = 200 * time.Microsecond
 )
 
 // Transport performs exchanges on one port. It has one user at a time, Stats
@@ -65,6 +67,7 @@ type Transport struct {
 	lead   time.Duration
 	doubts *modbus.Doubts
 
+	lag   time.Duration // by which this program wakes late, on average
 	quiet time.Time     // when the line fell silent, or will when our request is out
 	took  time.Duration // from the last request to its reply
 	buf   [512]byte     // twice the longest frame

@@ -251,3 +251,48 @@ func (r restless) Pause(d time.Duration) error {
 	r.t.Errorf("paused for %v", d)
 	return nil
 }
+
+// A program wakes late, for the first byte and for the last. What it sleeps through
+// between them becomes shorter by both, once it is known how late.
+func TestLateWakeUps(t *testing.T) {
+	const lag = 100 * time.Microsecond
+	synctest.Test(t, func(t *testing.T) {
+		w, _, _ := newWire(rtu.Config{})
+		w.trigger = 8
+		client := modbus.NewClient(rtu.New(sleepy{w, lag}, rtu.Config{Line: line}))
+		ideal := line.Chars(8) + latency + line.Chars(25+4) // the FIFO keeps the last character for four more
+		for i := range 50 {
+			start := time.Now()
+			if _, err := client.Do(readHolding(1, 0, 10), timing); err != nil {
+				t.Fatal(err)
+			}
+			late := time.Since(start) - ideal
+			if i == 0 {
+				late -= line.Silence() + lag
+			}
+			if limit := lag / 20; i > 30 && late > limit {
+				t.Errorf("exchange %d ends %v late, want %v at most", i, late, limit)
+			}
+		}
+		if w.hush() < line.Silence() {
+			t.Errorf("%v of silence, want %v", w.hush(), line.Silence())
+		}
+	})
+}
+
+// sleepy is a port that returns late from everything it waits for.
+type sleepy struct {
+	*wire
+	lag time.Duration
+}
+
+func (s sleepy) Read(p []byte) (int, error) {
+	start := time.Now()
+	n, err := s.wire.Read(p)
+	if time.Since(start) > 0 {
+		time.Sleep(s.lag)
+	}
+	return n, err
+}
+
+func (s sleepy) Pause(d time.Duration) error { return s.wire.Pause(d + s.lag) }

@@ -150,46 +150,55 @@ func terminal(t *testing.T) string {
 	return fmt.Sprintf("/dev/pts/%d", n)
 }
 
-func TestLatencyTimer(t *testing.T) {
+func TestHoldback(t *testing.T) {
 	root := machine(t)
-	timer := func(tty string) string {
-		b, err := os.ReadFile(filepath.Join(root, "sys/class/tty", tty, "device/latency_timer"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.TrimSpace(string(b))
-	}
 	for _, tty := range []string{"ttyUSB0", "ttyUSB2", "ttyS0"} {
 		put(t, filepath.Join(root, "dev", tty), "")
 	}
 	put(t, filepath.Join(root, "dev/boiler"), "-> ttyUSB0") // a link of the site's own
 	for _, tt := range []struct {
-		path string
-		want int
-	}{{"boiler", 1}, {"ttyUSB2", 1}, {"ttyS0", 0}, {"gone", 0}} {
-		if ms, err := setLatencyTimer(root, filepath.Join(root, "dev", tt.path)); ms != tt.want || err != nil {
-			t.Errorf("%s: %d, %v; want %d", tt.path, ms, err, tt.want)
+		holdback
+		path, tty string
+		want      int
+	}{
+		{latencyTimer, "boiler", "ttyUSB0", 1},
+		{latencyTimer, "ttyUSB2", "ttyUSB2", 1},
+		{latencyTimer, "ttyS0", "", 0},
+		{latencyTimer, "gone", "", 0},
+		{receiveTrigger, "ttyS0", "ttyS0", 1},
+		{receiveTrigger, "ttyUSB0", "", 0},
+	} {
+		if n, err := tt.lower(root, filepath.Join(root, "dev", tt.path)); n != tt.want || err != nil {
+			t.Errorf("%s of %s: %d, %v; want %d", tt.file, tt.path, n, err, tt.want)
 		}
-	}
-	if got := timer("ttyUSB0"); got != "1" {
-		t.Errorf("the timer is %q", got)
+		if tt.tty == "" {
+			continue
+		}
+		if got := attribute(filepath.Join(root, "sys/class/tty", tt.tty), tt.file); got != "1" {
+			t.Errorf("%s of %s is %q", tt.file, tt.path, got)
+		}
 	}
 }
 
-func TestLatencyTimerOutOfReach(t *testing.T) {
+// The attributes are links to a number that not even root may write.
+func TestHoldbackOutOfReach(t *testing.T) {
+	const number = "/proc/sys/kernel/ngroups_max" // 65536
 	root := machine(t)
-	put(t, filepath.Join(root, "dev/ttyUSB0"), "")
-	file := filepath.Join(root, "sys/class/tty/ttyUSB0/device/latency_timer")
-	if err := os.Chmod(file, 0o444); err != nil {
-		t.Fatal(err)
-	}
-	if unix.Access(file, unix.W_OK) == nil {
-		t.Skip("root may write everything")
-	}
-	got := hasten(-1, root, filepath.Join(root, "dev/ttyUSB0"))
-	want := `low_latency: the adapter holds replies back for up to 16 ms: permission denied; a udev rule with ATTR{latency_timer}="1" can change it`
-	if !slices.Equal(got, []string{want}) {
-		t.Errorf("%q, want %q", got, want)
+	for tty, tt := range map[string]struct{ file, want string }{
+		"ttyUSB0": {latencyTimer.file, `low_latency: the adapter holds replies back for up to 65536 ms: permission denied; ` +
+			`a udev rule with ATTR{latency_timer}="1" can change it`},
+		"ttyS0": {receiveTrigger.file, `low_latency: the UART tells of every 65536 characters, and of the last ones late: permission denied; ` +
+			`a udev rule with ATTR{rx_trig_bytes}="1" can change it`},
+	} {
+		put(t, filepath.Join(root, "dev", tty), "")
+		file := filepath.Join(root, "sys/class/tty", tty, tt.file)
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+		put(t, file, "-> "+number)
+		if got := hasten(-1, root, filepath.Join(root, "dev", tty)); !slices.Equal(got, []string{tt.want}) {
+			t.Errorf("%q, want %q", got, tt.want)
+		}
 	}
 }
 

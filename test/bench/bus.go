@@ -13,7 +13,8 @@ import (
 const busRounds = 3
 
 // busConditions are three units that answer after 5 ms, at the speeds and sizes
-// that are met.
+// that are met, behind a UART that tells of every eighth character. Short replies
+// are read through one that tells of each, too: it matters to them.
 func busConditions(o options) []conditions {
 	span := 2 * time.Second
 	if o.short {
@@ -25,9 +26,10 @@ func busConditions(o options) []conditions {
 		{Baud: 19200, DataBits: 8, Parity: modbus.EvenParity, StopBits: 1},
 		{Baud: 115200, DataBits: 8, Parity: modbus.NoParity, StopBits: 1},
 	} {
-		for _, registers := range []int{2, 10, 60, 125} {
+		for _, size := range []struct{ registers, fifo int }{{2, 1}, {2, 8}, {10, 1}, {10, 8}, {60, 8}, {125, 8}} {
 			all = append(all, conditions{
-				name: fmt.Sprintf("%v, %d registers", line, registers), line: line, registers: registers,
+				name: fmt.Sprintf("%v, %d registers, FIFO %d", line, size.registers, size.fifo),
+				line: line, registers: size.registers, fifo: size.fifo,
 				units: 3, latency: 5 * time.Millisecond, timeout: 500 * time.Millisecond, span: span,
 			})
 		}
@@ -38,8 +40,10 @@ func busConditions(o options) []conditions {
 // bus measures how much of a line each stack puts to use, and at what price. The
 // share is of the exchanges that are possible; more than 1 means silence that was
 // not kept. share_p50 is that of the median exchange, which says what the stack
-// does on a machine that never stalls, as the share does of this one. of_goburrow
-// is the time per exchange as a part of goburrow's.
+// does on a machine that never stalls, as the share does of this one. ceiling is
+// the most that the receiver's FIFO and this machine leave of it to one who keeps
+// the silence: see ceiling. of_goburrow is the time per exchange as a part of
+// goburrow's.
 func bus(ctx context.Context, o options) ([]row, error) {
 	c, leave, err := newContest(ctx, o)
 	if err != nil {
@@ -86,7 +90,23 @@ func busFigures(on conditions, stack string, s sample) figures {
 	if stack != libmodbus {
 		f["allocs"] = s.Allocs / s.exchanges()
 	}
+	if s.Lag > 0 {
+		f["ceiling"] = on.ceiling(s)
+	}
 	return f
+}
+
+// ceiling is the share of somebody who does nothing but wait. He and the simulator
+// wake late, as measured: the simulator when it is written to and when it hands
+// over the end of a reply, he for that and, unless the FIFO took longer than the
+// silence, at its end.
+func (c conditions) ceiling(s sample) float64 {
+	lag := time.Duration(s.Lag * float64(time.Second))
+	late := c.holdback() + 2*s.usually + lag
+	if c.holdback() == 0 {
+		late += lag
+	}
+	return c.limit().Seconds() / (c.limit() + late).Seconds()
 }
 
 // join makes one of the samples of a stack: the median of what was measured, the

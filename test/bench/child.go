@@ -35,6 +35,7 @@ type outcome struct {
 	Typical             float64 // seconds that half of them took at most
 	CPU                 float64 // seconds of processor time, spent on all of them
 	Allocs              float64 // on the heap; 0 for C
+	Lag                 float64 // seconds by which this process wakes late; 0: not known
 }
 
 // exchanges is how many reads there were.
@@ -56,7 +57,11 @@ func child(text string) error {
 		return err
 	}
 	s.read(1, 0, uint16(j.Registers)) // opens the port and grows the stacks
-	return json.NewEncoder(os.Stdout).Encode(j.perform(s))
+	o := j.perform(s)
+	if sleeper, ok := s.(interface{ lag() time.Duration }); ok {
+		o.Lag = sleeper.lag().Seconds()
+	}
+	return json.NewEncoder(os.Stdout).Encode(o)
 }
 
 // perform reads and checks every value, under the eyes of the kernel and of the

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	goburrow "github.com/goburrow/modbus"
@@ -37,6 +38,7 @@ func dial(j job) (stack, error) {
 
 // ours is a bus without its queue, as the others have none.
 type ours struct {
+	port      *serial.Port
 	client    *modbus.Client
 	transport *rtu.Transport
 	timing    modbus.Timing
@@ -50,7 +52,7 @@ func dialSluice(j job) (stack, error) {
 		return nil, err
 	}
 	t := rtu.New(port, rtu.Config{Line: j.Line})
-	return &ours{modbus.NewClient(t), t, modbus.Timing{Timeout: j.Timeout}}, nil
+	return &ours{port, modbus.NewClient(t), t, modbus.Timing{Timeout: j.Timeout}}, nil
 }
 
 // read waits for a unit in doubt as a bus does, with nobody else to serve.
@@ -63,6 +65,19 @@ func (s *ours) read(unit modbus.UnitID, address, count uint16) ([]byte, error) {
 		}
 		time.Sleep(time.Until(s.transport.NotBefore(unit)))
 	}
+}
+
+// lag is by how much the port, which is the clock of the bus, lets this process
+// sleep too long: the median of some pauses as long as a silence.
+func (s *ours) lag() time.Duration {
+	late := make([]time.Duration, 51)
+	for i := range late {
+		until := time.Now().Add(2 * time.Millisecond)
+		s.port.Pause(time.Until(until))
+		late[i] = time.Since(until)
+	}
+	slices.Sort(late)
+	return late[len(late)/2]
 }
 
 type goburrowStack struct {
