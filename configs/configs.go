@@ -1,8 +1,8 @@
-// Package configs holds the site files that come with the program: the reference
-// of every key and the smallest useful one.
+// Package configs holds the files that come with the program: the site files with every
+// key and with the least, and the templates of devices.
 package configs
 
-import _ "embed"
+import "embed"
 
 // Reference is the site file with every key, its default and its range.
 //
@@ -13,3 +13,8 @@ var Reference string
 //
 //go:embed minimal.yaml
 var Minimal string
+
+// Devices holds the templates, devices/NAME.yaml.
+//
+//go:embed devices/*.yaml
+var Devices embed.FS

@@ -3,36 +3,67 @@ package mapping
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"sluice/drivers/modbus"
 )
 
+// maxRest bounds `rest`.
+const maxRest = 10 * time.Second
+
 // Bus is what the devices on a bus need to know of it.
 type Bus struct {
-	ID      string
-	AnyUnit bool // units 0 to 255, as on Modbus TCP; otherwise 1 to 247
+	ID       string
+	AnyUnit  bool // units 0 to 255, as on Modbus TCP; otherwise 1 to 247
+	Settings Settings
 }
 
-// ReadDevices reads the list `devices`. The buses named must be among buses.
-func ReadDevices(n Node, outer Settings, buses []Bus) []Device {
+// Site is what the devices of a site refer to.
+type Site struct {
+	Settings  Settings // of `defaults`, for devices on a bus that does not exist
+	Buses     []Bus
+	Labels    map[string]string
+	Templates Library
+}
+
+// inheritedKeys are what a template may say of its devices and a device may take
+// over from another.
+func inheritedKeys() []string {
+	return append([]string{"points", "numbering", "order", "poll", "rest", "on_connect"}, settingKeys...)
+}
+
+func deviceKeys() []string {
+	return append([]string{"id", "name", "bus", "unit", "units", "template", "like", "enabled", "labels", "override"}, inheritedKeys()...)
+}
+
+// ReadDevices reads the lists `devices` of a site's files. The buses named must
+// be among the site's. A device with `units` stands for one device each; those
+// that are not enabled are checked and left out.
+func ReadDevices(lists []Node, site Site) []Device {
+	r := &deviceReader{Site: site, byID: map[string]Node{}, taken: map[string]bool{}, at: map[unitOnBus]string{}}
+	var items []Node
+	for _, list := range lists {
+		items = append(items, list.Seq()...)
+	}
+	for _, item := range items {
+		if id := item.peek("id"); id.IsScalar() {
+			r.byID[id.Text()] = item
+		}
+	}
 	var devices []Device
-	first := map[string]bool{}
-	at := map[unitOnBus]string{}
-	for _, item := range n.Seq() {
-		d := readDevice(item, outer, buses)
-		if d.ID != "" && first[d.ID] {
-			item.As(fmt.Sprintf("device %q", d.ID)).Problem("give each device an id of its own", "the id is used twice")
-		}
-		first[d.ID] = true
-		place := unitOnBus{d.Bus, d.Unit}
-		if other, taken := at[place]; taken && d.Bus != "" && d.Unit != 0 {
-			item.As(fmt.Sprintf("device %q", d.ID)).Problem("two devices on one bus need different unit numbers",
-				"unit %d on bus %q is device %q already", d.Unit, d.Bus, other)
-		}
-		at[place] = d.ID
-		devices = append(devices, d)
+	for _, item := range items {
+		devices = append(devices, r.read(item)...)
 	}
 	return devices
+}
+
+// deviceReader reads the devices of a site.
+type deviceReader struct {
+	Site
+	byID  map[string]Node // for like
+	taken map[string]bool // ids
+	at    map[unitOnBus]string
 }
 
 type unitOnBus struct {
@@ -40,32 +71,120 @@ type unitOnBus struct {
 	unit modbus.UnitID
 }
 
-func readDevice(n Node, outer Settings, buses []Bus) Device {
-	keys := append([]string{"id", "name", "bus", "unit", "points", "numbering", "order", "poll", "on_connect"}, settingKeys...)
-	m := n.As("device").Map(keys...)
-	id := m.Need("id", "main-meter").ID()
-	m = m.Named(fmt.Sprintf("device %q", id))
-	d := Device{ID: id, Name: m.Get("name").Text(), Bus: m.Need("bus", exampleBus(buses)).Text()}
-	if d.Name == "" {
-		d.Name = id
+// read reads one item of the list: one device, or one for each of its units.
+func (r *deviceReader) read(item Node) []Device {
+	own := item.As("device").Map(deviceKeys()...)
+	id := own.Need("id", "main-meter")
+	own = own.Named(fmt.Sprintf("device %q", id.Text()))
+	several := own.Get("units").Present()
+	if several {
+		r.checkPattern(own.Get("id"))
+	} else {
+		id.ID()
 	}
-	on := slices.IndexFunc(buses, func(b Bus) bool { return b.ID == d.Bus })
-	if d.Bus != "" && on < 0 {
-		m.Get("bus").Problem(knownBuses(d.Bus, buses), "there is no bus %q", d.Bus)
+	d, m := r.device(own)
+	units := []modbus.UnitID{0}
+	first, last := r.unitRange(d.Bus)
+	if several {
+		units = readUnits(m.Get("units"), first, last)
+		if unit := own.Get("unit"); unit.Present() {
+			unit.Problem("keep one of unit and units", "units says it already")
+		}
+	} else {
+		units[0] = modbus.UnitID(m.Need("unit", "1").Int(first, last, 0))
+	}
+	enabled := m.Get("enabled").Bool(true)
+	devices := make([]Device, 0, len(units))
+	for _, u := range units {
+		d := d.forUnit(u, several)
+		r.claim(item, &d, enabled)
+		devices = append(devices, d)
+	}
+	if !enabled {
+		return nil
+	}
+	return devices
+}
+
+// device reads what all units of an item have in common.
+func (r *deviceReader) device(own Map) (Device, Map) {
+	c := r.compose(own, nil)
+	m := c.Map
+	d := Device{ID: m.Get("id").Text(), Name: m.Get("name").Text(), Bus: c.bus(exampleBus(r.Buses)), Template: c.template}
+	if d.Name == "" {
+		d.Name = d.ID
+	}
+	outer := r.Settings
+	switch on := r.bus(d.Bus); {
+	case on != nil:
+		outer = on.Settings
+	case d.Bus != "":
+		m.Get("bus").Problem(knownBuses(d.Bus, r.Buses), "there is no bus %q", d.Bus)
 		d.Bus = ""
 	}
-	first, last := 1, 247
-	if on >= 0 && buses[on].AnyUnit {
-		first, last = 0, 255
-	}
-	d.Unit = modbus.UnitID(m.Need("unit", "1").Int(first, last, 0))
 	s := readSettings(m, outer)
 	d.Timeout, d.OfflineAfter, d.OfflineTime = s.Timeout, s.OfflineAfter, s.OfflineTime
+	d.Labels = ReadLabels(m.Get("labels"), r.Labels)
 	d.Limits = readLimits(m.Get("poll"))
+	d.Rest = m.Get("rest").Duration(0, maxRest, 0)
 	f := readForm(m, form{numbering: numberings[0]})
-	d.OnConnect = readWrites(m.Get("on_connect"), f.numbering)
-	d.Points = readPoints(m, s.Interval, f)
+	d.OnConnect = readWrites(c.onConnect.node.As(within(m.node.name, "on_connect")), c.onConnect.numbering)
+	d.Points = readPoints(m.node.name, c.points, s.Interval, f)
+	c.checkPoints(len(d.Points))
+	own.describe()
+	return d, m
+}
+
+// describe records that the values of `override` have the keys of points.
+func (m Map) describe() {
+	m.Get("override").shape.free().borrow(m.Get("points").shape.items())
+}
+
+// forUnit is the device as it is for one unit; {unit} in its id and its name
+// stands for the number where there are several.
+func (d Device) forUnit(u modbus.UnitID, several bool) Device {
+	d.Unit = u
+	if several {
+		number := fmt.Sprint(u)
+		d.ID = strings.ReplaceAll(d.ID, "{unit}", number)
+		d.Name = strings.ReplaceAll(d.Name, "{unit}", number)
+		d.Points = slices.Clone(d.Points)
+	}
 	return d
+}
+
+// claim sees to it that ids differ, and units on one bus.
+func (r *deviceReader) claim(item Node, d *Device, enabled bool) {
+	item = item.As(fmt.Sprintf("device %q", d.ID))
+	if d.ID != "" && r.taken[d.ID] {
+		item.Problem("give each device an id of its own", "the id is used twice")
+	}
+	r.taken[d.ID] = true
+	if !enabled {
+		return
+	}
+	place := unitOnBus{d.Bus, d.Unit}
+	if other, taken := r.at[place]; taken && d.Bus != "" && d.Unit != 0 {
+		item.Problem("two devices on one bus need different unit numbers", "unit %d on bus %q is device %q already", d.Unit, d.Bus, other)
+	}
+	r.at[place] = d.ID
+}
+
+func (r *deviceReader) bus(id string) *Bus {
+	for i := range r.Buses {
+		if r.Buses[i].ID == id {
+			return &r.Buses[i]
+		}
+	}
+	return nil
+}
+
+// unitRange is which units a bus can have.
+func (r *deviceReader) unitRange(bus string) (first, last int) {
+	if b := r.bus(bus); b != nil && b.AnyUnit {
+		return 0, 255
+	}
+	return 1, 247
 }
 
 func exampleBus(buses []Bus) string {

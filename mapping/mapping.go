@@ -19,9 +19,12 @@ type Device struct {
 	Name         string // for people; the ID where none is given
 	Bus          string
 	Unit         modbus.UnitID
-	Timeout      time.Duration // end of a request to the first byte of its reply
-	OfflineAfter int           // failed exchanges in a row until the device counts as offline
-	OfflineTime  time.Duration // and no answer for so long
+	Template     string            // name of the template it was made from; empty for none
+	Labels       map[string]string // of the site and of the device
+	Rest         time.Duration     // the device is left alone for so long after each exchange
+	Timeout      time.Duration     // end of a request to the first byte of its reply
+	OfflineAfter int               // failed exchanges in a row until the device counts as offline
+	OfflineTime  time.Duration     // and no answer for so long
 	Limits       Limits
 	OnConnect    []Write // before the first poll, and after each absence
 	Points       []Point

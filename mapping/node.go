@@ -15,11 +15,19 @@ type File struct {
 	Problems Problems
 	lines    []string
 	shape    *Shape // what is read is recorded here; nil: nowhere
+	said     map[said]bool
+}
+
+// said is a place and what to do about it. A template that several devices share
+// is wrong in one place, however many use it.
+type said struct {
+	line, column int
+	fix          string
 }
 
 // NewFile returns a file whose problems are reported under name.
 func NewFile(name string, text []byte) *File {
-	return &File{Name: name, lines: strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")}
+	return &File{Name: name, said: map[said]bool{}, lines: strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")}
 }
 
 // What must not be shown again of a site file: the plain value of a password,
@@ -41,9 +49,16 @@ func hideUserInfo(s string) string {
 }
 
 // Report adds a problem at a line and column, both from 1; line 0 means the
-// file as a whole.
+// file as a whole. What is at the same place and cured by the same fix is
+// reported once.
 func (f *File) Report(line, column int, what, fix string) {
 	p := Problem{File: f.Name, Line: line, Column: column, What: hideUserInfo(what), Fix: fix}
+	if again := (said{line, column, fix}); line > 0 {
+		if f.said[again] {
+			return
+		}
+		f.said[again] = true
+	}
 	if line > 0 && line <= len(f.lines) {
 		p.Source = hideUserInfo(plainPassword.ReplaceAllString(f.lines[line-1], "$1***"))
 	}
@@ -68,6 +83,7 @@ type Node struct {
 	outer *yaml.Node // where an absent key would have been
 	name  string     // what people call this place: `device "meter"`, "baud"
 	shape *Shape     // what is read here is recorded in it; nil: nowhere
+	below *Node      // the same place in the layer below, see over
 }
 
 // Present reports whether anything stands here.
@@ -82,6 +98,10 @@ func (n Node) IsScalar() bool {
 // As gives the place a name that its problems carry, e.g. `device "meter"`.
 func (n Node) As(name string) Node {
 	n.name = name
+	if n.below != nil {
+		below := n.below.As(name)
+		n.below = &below
+	}
 	return n
 }
 
@@ -151,6 +171,9 @@ func (n Node) Map(keys ...string) Map {
 		default:
 			m.values[name] = n.under(y.Content[i], y.Content[i+1], n.shape.key(name))
 		}
+	}
+	if n.below != nil {
+		return m.over(n.below.Map(keys...))
 	}
 	return m
 }

@@ -8,31 +8,33 @@ import (
 	"sluice/mapping/layout"
 )
 
-func readPoints(device Map, interval time.Duration, outer form) []Point {
-	list := device.Need("points", `[{id: voltage, register: input 30001, type: float32, unit: V}]`)
-	items := list.Seq()
-	if list.Present() && len(items) == 0 {
-		list.Problem("add at least one point", "there is nothing to read")
-	}
+// readPoints reads the points of a device, and leaves out those that are not
+// enabled.
+func readPoints(device string, items []source, interval time.Duration, outer form) []Point {
 	var points []Point
 	used := map[string]bool{}
 	taken := overlaps{}
 	for _, item := range items {
-		p := readPoint(item.As(device.node.name+": point"), device.node.name, interval, outer)
+		n := item.node.As(device + ": point")
+		outer.numbering = item.numbering
+		p, enabled := readPoint(n, device, interval, outer)
 		if p.ID != "" && used[p.ID] {
-			item.As(device.node.name).Problem("give each point of a device an id of its own", "point %q is given twice", p.ID)
+			item.node.As(device).Problem("give each point of a device an id of its own", "point %q is given twice", p.ID)
 		}
 		used[p.ID] = true
-		taken.add(item.As(device.node.name), p)
-		points = append(points, p)
+		if enabled {
+			taken.add(item.node.As(device), p)
+			points = append(points, p)
+		}
 	}
 	return points
 }
 
-func readPoint(n Node, device string, interval time.Duration, outer form) Point {
-	m := n.Map("id", "register", "numbering", "type", "bit", "length", "order", "scale", "offset", "unit", "interval", "priority")
-	p := Point{ID: m.Need("id", "voltage").ID()}
+func readPoint(n Node, device string, interval time.Duration, outer form) (p Point, enabled bool) {
+	m := n.Map("id", "register", "numbering", "type", "bit", "length", "order", "scale", "offset", "unit", "interval", "priority", "enabled")
+	p = Point{ID: m.Need("id", "voltage").ID()}
 	m = m.Named(fmt.Sprintf("%s: point %q", device, p.ID))
+	enabled = m.Get("enabled").Bool(true)
 	p.Unit = m.Get("unit").Text()
 	p.Interval = m.Get("interval").Duration(minInterval, maxInterval, interval)
 	p.Priority = m.Get("priority").Choice("normal", "high") == "high"
@@ -42,13 +44,13 @@ func readPoint(n Node, device string, interval time.Duration, outer form) Point 
 		p.Register, ok = readRegister(register, readNumbering(m, outer.numbering))
 	}
 	if !ok {
-		return p // what the other keys mean depends on the table
+		return p, enabled // what the other keys mean depends on the table
 	}
 	p.Layout = readLayout(m, p.Register.Table, outer.order)
 	if end := int(p.Register.Address) + p.span(); end > 1<<16 {
 		register.Problem("check the number in the manual", "%s is %d registers long and passes the last address", p.Register, p.span())
 	}
-	return p
+	return p, enabled
 }
 
 func readRegister(n Node, numbering string) (Register, bool) {

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"slices"
 	"time"
 
 	"sluice/mapping/layout"
@@ -31,6 +32,13 @@ var DefaultSettings = Settings{Interval: 5 * time.Second, Timeout: 500 * time.Mi
 
 // settingKeys are the keys that ReadSettings understands.
 var settingKeys = []string{"interval", "timeout", "offline_after", "offline_time"}
+
+// SettingKeys are the keys that InheritSettings understands.
+func SettingKeys() []string { return slices.Clone(settingKeys) }
+
+// InheritSettings reads the settings among the keys of a mapping; what it does
+// not set is as outer has it.
+func InheritSettings(m Map, outer Settings) Settings { return readSettings(m, outer) }
 
 // ReadSettings reads the settings in the mapping `defaults`.
 func ReadSettings(n Node) Settings {

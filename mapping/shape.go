@@ -116,6 +116,22 @@ func (s *Shape) free() *Shape {
 	return s.Free
 }
 
+// borrow has a mapping take the keys of another one besides its own, those given
+// or all. None of them is required there.
+func (s *Shape) borrow(of *Shape, keys ...string) {
+	if s == nil || of == nil {
+		return
+	}
+	if s.Keys == nil {
+		s.Keys, s.needs = map[string]*Shape{}, map[string]int{}
+	}
+	for key, shape := range of.Keys {
+		if len(keys) == 0 || slices.Contains(keys, key) {
+			s.Keys[key] = shape
+		}
+	}
+}
+
 // scalar records that a single value is read. Where values of several forms are
 // read, all of them may stand; Text covers every other.
 func (s *Shape) scalar(form Form, lo, hi float64, fallback string, words ...string) {

@@ -35,7 +35,7 @@ const (
 func mappingBuses(buses []Bus) []mapping.Bus {
 	out := make([]mapping.Bus, len(buses))
 	for i, b := range buses {
-		out[i] = mapping.Bus{ID: b.ID, AnyUnit: b.Framing == modbus.TCP || b.place() == ""}
+		out[i] = mapping.Bus{ID: b.ID, AnyUnit: b.Framing == modbus.TCP || b.place() == "", Settings: b.Settings}
 	}
 	return out
 }
@@ -110,7 +110,7 @@ func (b *Bus) place() string {
 }
 
 func (r *reader) bus(n mapping.Node) Bus {
-	m := n.As("bus").Map("id", "port", "tcp", "listen", "allow", "framing", "baud", "format", "gap", "echo", "rs485", "low_latency")
+	m := n.As("bus").Map(append(mapping.SettingKeys(), "id", "port", "tcp", "listen", "allow", "framing", "baud", "format", "gap", "echo", "rs485", "low_latency")...)
 	b := Bus{ID: m.Need("id", "rs485").ID()}
 	m = m.Named(fmt.Sprintf("bus %q", b.ID))
 	b.location(m)
@@ -118,6 +118,7 @@ func (r *reader) bus(n mapping.Node) Bus {
 	b.line(m)
 	b.Gap = m.Get("gap").Duration(0, maxGap, 0)
 	b.Echo = m.Get("echo").Bool(false)
+	b.Settings = mapping.InheritSettings(m, r.defaults)
 	b.RS485 = rs485(m.Get("rs485"))
 	b.LowLatency = m.Get("low_latency").Bool(true)
 	for _, key := range []string{"rs485", "low_latency"} {

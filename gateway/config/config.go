@@ -26,7 +26,7 @@ type Config struct {
 	Publish Publish
 	Broker  Broker
 	Bridges []Bridge
-	Digest  string // "sha256:" and the first 16 hex digits of the file's hash
+	Digest  string // "sha256:" and the first 16 hex digits of the hash of all its files
 
 	Warnings mapping.Problems // what is probably not meant
 }
@@ -46,7 +46,8 @@ type Bus struct {
 	// RS485 is how the transceiver of a port is switched; nil if it does so by
 	// itself.
 	RS485      *serial.RS485
-	LowLatency bool // ask the driver of the port to hand over characters at once
+	LowLatency bool             // ask the driver of the port to hand over characters at once
+	Settings   mapping.Settings // of its devices, where they have none of their own
 }
 
 // Publish says how readings become messages.

@@ -1,23 +1,10 @@
 package config
 
-import (
-	"bytes"
-	"crypto/sha256"
-	"fmt"
-	"io"
-	"os"
-	"path/filepath"
+import "path/filepath"
 
-	"gopkg.in/yaml.v3"
-
-	"sluice/mapping"
-)
-
-// maxFile bounds a site file; the largest known site needs a tenth of it.
-const maxFile = 4 << 20
-
-// Load reads and checks the site file at path. Paths in it are relative to its
-// folder. The error is mapping.Problems when the file could be read.
+// Load reads and checks the site file at path and the files it includes. Relative
+// paths start in the folder of the file they are written in. The error is
+// mapping.Problems when the file could be read.
 func Load(path string) (*Config, error) { return load(path, false) }
 
 // LoadForDesk is Load for tools that only talk to devices: the passwords and
@@ -25,54 +12,31 @@ func Load(path string) (*Config, error) { return load(path, false) }
 func LoadForDesk(path string) (*Config, error) { return load(path, true) }
 
 func load(path string, desk bool) (*Config, error) {
-	f, err := os.Open(path)
+	f := newFiles(filepath.Dir(path))
+	text, err := f.readFile(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("read site file: %w", err)
-	}
-	if len(text) > maxFile {
-		return nil, fmt.Errorf("%s is larger than %s: a site file is not", path, mapping.FormatSize(maxFile))
-	}
-	return parse(path, reader{dir: filepath.Dir(path), desk: desk}, text)
+	return parse(reader{files: f, path: path, desk: desk}, text)
 }
 
 // Parse checks the text of a site file whose problems are reported under name;
 // paths in it are relative to the working directory.
-func Parse(name string, text []byte) (*Config, error) { return parse(name, reader{}, text) }
-
-func parse(name string, r reader, text []byte) (*Config, error) {
-	file := mapping.NewFile(name, text)
-	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
-		reportSyntax(file, text, err)
-		return nil, file.Problems.Err()
-	}
-	if doc.Kind == 0 {
-		file.Report(0, 0, "the file is empty", "start from `sluice help site`")
-		return nil, file.Problems.Err()
-	}
-	if second := secondDocument(text); second > 0 {
-		file.Report(second, 1, "a second document begins here, and would be ignored", "take the line --- out, or keep one site a file")
-	}
-	c := r.site(file.Root(&doc))
-	if err := file.Problems.Err(); err != nil {
-		return nil, err
-	}
-	c.Warnings = file.Problems
-	c.Digest = fmt.Sprintf("sha256:%.8x", sha256.Sum256(text))
-	return c, nil
+func Parse(name string, text []byte) (*Config, error) {
+	return parse(reader{files: newFiles(""), path: name}, text)
 }
 
-// secondDocument returns the line at which a second YAML document begins, or 0.
-func secondDocument(text []byte) int {
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	var first, second yaml.Node
-	if d.Decode(&first) != nil || d.Decode(&second) != nil {
-		return 0
+func parse(r reader, text []byte) (*Config, error) {
+	root := r.files.parse(r.path, text)
+	if !root.Present() {
+		return nil, r.problems().Err()
 	}
-	return second.Line
+	c := r.site(root)
+	problems := r.problems()
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	c.Warnings = problems
+	c.Digest = r.digest()
+	return c, nil
 }

@@ -42,7 +42,7 @@ func Shape() (*mapping.Shape, error) {
 	if err := yaml.Unmarshal([]byte(configs.Reference), &doc); err != nil {
 		return nil, fmt.Errorf("read the reference: %w", err)
 	}
-	var r reader // files that the reference names exist on a site only, so problems mean nothing here
+	r := reader{files: newFiles(""), path: "site.yaml"} // files that the reference names exist on a site only, so problems mean nothing here
 	r.site(file.Root(&doc))
 	return shape, nil
 }

@@ -10,16 +10,18 @@ import (
 
 // reader reads one site file.
 type reader struct {
-	dir     string // where relative paths in the file start
-	siteID  string // what {site} and {gateway} stand for
-	gateway string
-	listens []listen
-	desk    bool // files that are named need not be there
+	*files
+	path     string // of the site file
+	defaults mapping.Settings
+	siteID   string // what {site} and {gateway} stand for
+	gateway  string
+	listens  []listen
+	desk     bool // files that are named need not be there
 }
 
 // site reads the whole file.
 func (r *reader) site(root mapping.Node) *Config {
-	m := root.Map("version", "site", "gateway", "group", "defaults", "buses", "devices", "publish", "broker", "bridges")
+	m := root.Map("version", "site", "gateway", "group", "labels", "include", "defaults", "buses", "templates", "devices", "publish", "broker", "bridges")
 	if v := m.Need("version", fmt.Sprint(Version)); v.Present() && v.Int(0, 1000, 0) != Version {
 		v.Problem(fmt.Sprintf("write version: %d", Version), "this build reads site files of version %d", Version)
 	}
@@ -31,14 +33,40 @@ func (r *reader) site(root mapping.Node) *Config {
 		c.Group = "default"
 	}
 	r.siteID, r.gateway = c.Site, c.Gateway
+	r.defaults = mapping.ReadSettings(m.Get("defaults"))
 	c.Buses = r.buses(m.Need("buses", `[{id: rs485, port: /dev/ttyUSB0, baud: 9600, format: 8N1}]`))
-	c.Devices = mapping.ReadDevices(m.Need("devices", `[{id: main-meter, bus: rs485, unit: 1, points: [...]}]`),
-		mapping.ReadSettings(m.Get("defaults")), mappingBuses(c.Buses))
+	c.Devices = r.devices(m, c.Buses)
 	c.Publish = r.publish(m.Get("publish"))
 	c.Broker = r.broker(m.Get("broker"))
 	r.checkListens(c.Broker.Listen)
 	c.Bridges = r.bridges(m.Get("bridges"))
 	return c
+}
+
+// devices reads the devices of the site file and of those it includes.
+func (r *reader) devices(m mapping.Map, buses []Bus) []mapping.Device {
+	parts := r.included(part{m, r.path, []string{r.path}})
+	library := newLibrary(r.files)
+	library.add(m.Get("templates"))
+	var lists []mapping.Node
+	if own := m.Get("devices"); own.Present() {
+		lists = append(lists, own)
+	}
+	for _, p := range parts {
+		library.add(p.Get("templates"))
+		if list := p.Get("devices"); list.Present() {
+			lists = append(lists, list)
+		}
+	}
+	for _, name := range r.named {
+		library.Template(name)
+	}
+	if len(lists) == 0 {
+		m.Need("devices", `[{id: main-meter, bus: rs485, unit: 1, points: [...]}]`)
+	}
+	return mapping.ReadDevices(lists, mapping.Site{
+		Settings: r.defaults, Buses: mappingBuses(buses), Labels: mapping.ReadLabels(m.Get("labels").As("labels"), nil), Templates: library,
+	})
 }
 
 func (r *reader) publish(n mapping.Node) Publish {

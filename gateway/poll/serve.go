@@ -24,6 +24,7 @@ func (p *Poller) serve(ctx context.Context, j *job) {
 		return
 	}
 	p.count(func(s *Stats) { s.Polls++ })
+	d.hold = begin.Add(took + d.Rest)
 	switch modbus.FaultOf(err) {
 	case modbus.None:
 		p.there(d)
