@@ -138,6 +138,7 @@ func override(points []source, n Node) []source {
 			e.Key.Problem(knownPoint(id, points), "there is no point %q to change", id)
 			continue
 		}
+		e.Value.shape = nil // its keys are those of points, see describe, and none is required
 		points[i].node = e.Value.over(points[i].node)
 	}
 	return points
