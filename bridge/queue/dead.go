@@ -26,18 +26,33 @@ var errLetter = errors.New("not a dead letter of this version")
 
 // Bury moves the message r from the lane to the dead letters, because of why. It
 // returns once the letter is on flash; until then, and after an error, the
-// message stays where it is.
+// message stays where it is. After a crash the letter may be there and the
+// message too.
 func (l *Lane) Bury(ctx context.Context, r Record, why string) error {
-	letter := Letter{Lane: l.name, Record: r, Why: why, Buried: time.Now()}
-	seq, err := l.dead.Append(appendLetter(nil, letter))
+	log, err := l.folder.get()
 	if err == nil {
-		err = l.dead.Wait(ctx, seq)
+		err = l.dead.write(ctx, Letter{Lane: l.name, Record: r, Why: why, Buried: time.Now()})
+	}
+	if err == nil {
+		err = log.Bury(r.Seq)
 	}
 	if err != nil {
 		return fmt.Errorf("bury message %d: %w", r.Seq, err)
 	}
-	l.log.Ack(r.Seq + 1)
 	return nil
+}
+
+// write stores a letter and returns once it is on flash.
+func (f *folder) write(ctx context.Context, l Letter) error {
+	log, err := f.get()
+	if err != nil {
+		return err
+	}
+	seq, err := log.Append(appendLetter(nil, l))
+	if err != nil {
+		return err
+	}
+	return log.Wait(ctx, seq)
 }
 
 // A letter is

@@ -17,18 +17,14 @@ type Seq = durable.Seq
 // called from any goroutine.
 type Lane struct {
 	name   Name
-	log    *durable.Log
-	dead   *durable.Log
+	folder *folder
+	dead   *folder
 	oldest oldest
-
-	mu   sync.Mutex
-	told uint64 // lost messages that upstream knows of
+	rate   rate
 }
 
-func newLane(name Name, log, dead *durable.Log) *Lane {
-	l := &Lane{name: name, log: log, dead: dead, oldest: oldest{reader: log.NewReader(0)}}
-	l.told = l.lost()
-	return l
+func newLane(name Name, f, dead *folder) *Lane {
+	return &Lane{name: name, folder: f, dead: dead, rate: newRate()}
 }
 
 // String returns the lane's name.
@@ -42,44 +38,74 @@ func (l *Lane) Append(m topic.Message, at time.Time) (Seq, error) {
 	if len(m.Topic) > topic.MaxBytes || m.QoS > 2 {
 		return 0, fmt.Errorf("no MQTT message: topic of %d bytes, QoS %d", len(m.Topic), m.QoS)
 	}
+	log, err := l.folder.get()
+	if err != nil {
+		return 0, err
+	}
 	b := make([]byte, 0, len(m.Topic)+len(m.Payload)+maxOverhead)
-	return l.log.Append(appendRecord(b, m, at))
+	return log.Append(appendRecord(b, m, at))
 }
 
 // Wait blocks until message seq is on flash. Any other end than nil means that
 // it is not known to be.
-func (l *Lane) Wait(ctx context.Context, seq Seq) error { return l.log.Wait(ctx, seq) }
+func (l *Lane) Wait(ctx context.Context, seq Seq) error {
+	log, err := l.folder.get()
+	if err != nil {
+		return err
+	}
+	return log.Wait(ctx, seq)
+}
 
 // WaitFor blocks until a reader can get message seq or a later one.
-func (l *Lane) WaitFor(ctx context.Context, seq Seq) error { return l.log.WaitFor(ctx, seq) }
+func (l *Lane) WaitFor(ctx context.Context, seq Seq) error {
+	log, err := l.folder.wait(ctx)
+	if err != nil {
+		return err
+	}
+	return log.WaitFor(ctx, seq)
+}
 
-// Ack settles every message below upTo as delivered. After a crash some of them
-// may be read again: those of the last five seconds at most, fewer while messages
-// arrive.
-func (l *Lane) Ack(upTo Seq) { l.log.Ack(upTo) }
+// Ack settles every message below upTo as delivered. Some of them may be read
+// again by a later process: after a kill those of the last 10 ms, after a power cut
+// those of the last five seconds at most, fewer while messages arrive.
+func (l *Lane) Ack(upTo Seq) {
+	if log, err := l.folder.get(); err == nil {
+		log.Ack(upTo)
+	}
+}
+
+// Settle settles the messages from from up to, but not including, to as
+// delivered, though others before them are not. Of those the largest run is
+// remembered as Ack is; after a crash the others may be read again.
+func (l *Lane) Settle(from, to Seq) {
+	if log, err := l.folder.get(); err == nil {
+		log.Settle(from, to)
+	}
+}
 
 // Acked returns the cursor: every message below is delivered, lost or dead.
-func (l *Lane) Acked() Seq { return l.log.Acked() }
+func (l *Lane) Acked() Seq {
+	log, err := l.folder.get()
+	if err != nil {
+		return 1
+	}
+	return log.Acked()
+}
 
-// Told takes note that upstream knows of the loss g.
+// End returns the number of the first message that is not on flash yet.
+func (l *Lane) End() Seq {
+	log, err := l.folder.get()
+	if err != nil {
+		return 1
+	}
+	return log.Stats().Durable
+}
+
+// Told takes note that upstream knows of the loss g. It is remembered as Ack is.
 func (l *Lane) Told(g Gap) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.told = max(l.told, g.mark)
-}
-
-// untold returns how many messages were lost, and how many of them upstream
-// knows of.
-func (l *Lane) untold() (lost, told uint64) {
-	lost = l.lost()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return lost, l.told
-}
-
-func (l *Lane) lost() uint64 {
-	s := l.log.Stats()
-	return s.Overflow + s.Damage
+	if log, err := l.folder.get(); err == nil {
+		log.Told(g.gap, g.Last)
+	}
 }
 
 // oldest remembers the time of the record at the cursor, which during an outage
@@ -99,6 +125,9 @@ func (o *oldest) at(log *durable.Log) time.Time {
 	acked := log.Acked()
 	if o.seq == acked {
 		return o.time
+	}
+	if o.reader == nil {
+		o.reader = log.NewReader(acked)
 	}
 	o.reader.Seek(acked)
 	rec, ok, err := o.reader.Next()

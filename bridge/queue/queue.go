@@ -41,6 +41,8 @@ var (
 	ErrFull     = durable.ErrFull
 	ErrTooLarge = durable.ErrTooLarge
 	ErrClosed   = durable.ErrClosed
+	ErrLocked   = durable.ErrLocked
+	ErrVersion  = durable.ErrVersion
 )
 
 // Config of a queue. A lane that is not in Lanes has the defaults.
@@ -52,6 +54,8 @@ type Config struct {
 // Limits of a lane; the zero value of each field means its default.
 type Limits struct {
 	MaxBytes    int64         // bound on flash, at least 4 MiB (256 MiB)
+	Reserve     int64         // part of MaxBytes that is set aside on flash from the start (0: 1 MiB ahead of need)
+	Keep        time.Duration // messages older than this are dropped, about 1 MiB at a time (0: none is)
 	CommitDelay time.Duration // longest wait of a message for its commit: latency against wear (200 ms)
 	WhenFull    WhenFull
 }
@@ -59,15 +63,20 @@ type Limits struct {
 // Queue is the lanes of one bridge and its dead letters.
 type Queue struct {
 	lanes map[Name]*Lane
-	dead  *durable.Log
+	dead  *folder
 }
 
 // deadName is the folder of the messages that upstream does not take.
 const deadName = "dead"
 
-// Open opens the queue in cfg.Dir. No other process may have it open. It fails
-// when what is there cannot be read: a lane is never taken for empty.
+// Open opens the queue in cfg.Dir. It fails when another process has it open, or
+// a version that this one does not know wrote it. What the disk refuses, now or
+// later, is tried again until it works: meanwhile that lane takes nothing, and is
+// never taken for empty.
 func Open(cfg Config, log *slog.Logger) (*Queue, error) {
+	if err := checkLayout(cfg.Dir); err != nil {
+		return nil, err
+	}
 	return open(cfg, func(name string, opt durable.Options) (*durable.Log, error) {
 		return durable.Open(filepath.Join(cfg.Dir, name), opt)
 	}, log)
@@ -89,25 +98,33 @@ func open(cfg Config, open opener, log *slog.Logger) (*Queue, error) {
 	}
 	q := &Queue{lanes: map[Name]*Lane{}}
 	var err error
-	q.dead, err = open(deadName, durable.Options{
+	q.dead, err = openFolder(deadName, durable.Options{
 		SegmentBytes: deadSegment, MaxBytes: deadBytes, CommitDelay: time.Millisecond, WhenFull: DropOldest,
-		Log: log.With("lane", deadName),
-	})
+	}, open, log)
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range Names() {
-		limits := cfg.Lanes[name]
-		l, err := open(string(name), durable.Options{
-			MaxBytes: limits.MaxBytes, CommitDelay: limits.CommitDelay, WhenFull: limits.WhenFull,
-			Log: log.With("lane", string(name)),
-		})
+		l := cfg.Lanes[name]
+		f, err := openFolder(string(name), durable.Options{
+			MaxBytes: l.MaxBytes, Reserve: l.Reserve, Keep: l.Keep, CommitDelay: l.CommitDelay, WhenFull: l.WhenFull,
+		}, open, log)
 		if err != nil {
 			return nil, errors.Join(err, q.Close())
 		}
-		q.lanes[name] = newLane(name, l, q.dead)
+		q.lanes[name] = newLane(name, f, q.dead)
 	}
 	return q, nil
+}
+
+// checkLayout refuses what earlier versions left: files where now the folders of
+// the lanes are.
+func checkLayout(dir string) error {
+	old, _ := filepath.Glob(filepath.Join(dir, "*.seg"))
+	if len(old) > 0 {
+		return fmt.Errorf("%w: %s was left by an earlier version; let that version send it, or move it away", ErrVersion, dir)
+	}
+	return nil
 }
 
 // Lane returns a lane; there is no other than those of Names.
@@ -121,9 +138,9 @@ func (q *Queue) Lane(name Name) *Lane {
 
 // Close commits what is pending and ends all lanes.
 func (q *Queue) Close() error {
-	errs := []error{q.dead.Close()}
+	errs := []error{q.dead.close()}
 	for _, l := range q.lanes {
-		errs = append(errs, l.log.Close())
+		errs = append(errs, l.folder.close())
 	}
 	return errors.Join(errs...)
 }

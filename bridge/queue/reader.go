@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"errors"
 	"time"
 
 	"sluice/broker/topic"
@@ -19,45 +20,52 @@ type Record struct {
 	Gap *Gap
 }
 
-// Gap is messages of a lane that were lost, and that upstream was not told of.
+// Gap is messages of a lane that were lost, and that upstream was not told of:
+// Messages of those numbered From up to, but not including, To.
 type Gap struct {
 	Messages    uint64
-	First, Last time.Time // they were received between these; zero: not known
-	mark        uint64    // lost messages up to here, since the lane was created
+	From, To    Seq       // From is 0 when it is not known
+	First, Last time.Time // they were received between these; First is zero when it is not known
+	gap         durable.Gap
 }
 
 // Reader reads the messages of a lane that are on flash, in order. It is for one
 // goroutine at a time and needs no closing.
 type Reader struct {
 	lane   *Lane
-	reader *durable.Reader
-	shown  uint64    // mark of the last gap handed out
-	last   time.Time // when the message before the next was received
-	ahead  *Record   // read, but a gap came first
+	from   Seq             // where it begins; 0: at the cursor, with the gaps
+	reader *durable.Reader // nil: to be made
+	shown  uint64          // mark of the last gap handed out
+	last   time.Time       // when the message before the next was received
+	ahead  *Record         // read, but a gap came first
 }
 
 // NewReader returns a reader that begins at the cursor.
-func (l *Lane) NewReader() *Reader {
-	r := &Reader{lane: l, reader: l.log.NewReader(0)}
-	r.Rewind()
-	return r
-}
+func (l *Lane) NewReader() *Reader { return &Reader{lane: l} }
 
-// Rewind makes the reader begin at the cursor again, with the gap before it.
-func (r *Reader) Rewind() {
-	r.reader.Seek(r.lane.Acked())
-	r.shown, r.last, r.ahead = 0, time.Time{}, nil
-}
+// NewReaderFrom returns a reader that begins at message from, or the first that
+// is left behind it, and shows no gaps.
+func (l *Lane) NewReaderFrom(from Seq) *Reader { return &Reader{lane: l, from: max(from, 1)} }
+
+// Rewind makes the reader begin where it began again: at the present cursor,
+// with the gap before it, or where NewReaderFrom said.
+func (r *Reader) Rewind() { *r = Reader{lane: r.lane, from: r.from} }
 
 // Next returns the next message or gap, or false when there is none yet. A gap
 // comes with the message behind it. An error is one of flash, or ErrClosed: the
 // same message comes next.
 func (r *Reader) Next() (Record, bool, error) {
-	rec, ok, err := r.next()
+	log, err := r.lane.folder.get()
+	if errors.Is(err, ErrClosed) {
+		return Record{}, false, err
+	} else if err != nil {
+		return Record{}, false, nil // WaitFor waits until it is open
+	}
+	rec, ok, err := r.next(log)
 	if !ok || err != nil {
 		return Record{}, false, err
 	}
-	if gap := r.gap(rec.At); gap != nil {
+	if gap := r.gap(log, rec.At); gap != nil {
 		r.ahead = &rec
 		return Record{Seq: rec.Seq, At: rec.At, Gap: gap}, true, nil
 	}
@@ -66,10 +74,16 @@ func (r *Reader) Next() (Record, bool, error) {
 }
 
 // next returns the next message.
-func (r *Reader) next() (Record, bool, error) {
+func (r *Reader) next(log *durable.Log) (Record, bool, error) {
 	if rec := r.ahead; rec != nil {
 		r.ahead = nil
 		return *rec, true, nil
+	}
+	if r.reader == nil {
+		r.reader = log.NewReader(r.from)
+		if r.from == 0 {
+			r.reader.Seek(log.Acked())
+		}
 	}
 	for {
 		rec, ok, err := r.reader.Next()
@@ -80,7 +94,7 @@ func (r *Reader) next() (Record, bool, error) {
 		if err == nil {
 			return Record{Seq: rec.Seq, Message: m, At: at}, true, nil
 		}
-		if err := r.lane.log.Lose(rec.Seq); err != nil { // written by a later version: counted, not fatal
+		if err := log.Lose(rec.Seq); err != nil { // written by a later version: counted, not fatal
 			r.reader.Seek(rec.Seq)
 			return Record{}, false, err
 		}
@@ -89,12 +103,18 @@ func (r *Reader) next() (Record, bool, error) {
 
 // gap returns what was lost before a message received at that time, as far as
 // neither upstream was told nor this reader has shown it.
-func (r *Reader) gap(at time.Time) *Gap {
-	lost, told := r.lane.untold()
-	known := max(told, r.shown)
-	if lost <= known {
+func (r *Reader) gap(log *durable.Log, at time.Time) *Gap {
+	if r.from > 0 {
 		return nil
 	}
-	r.shown = lost
-	return &Gap{Messages: lost - known, First: r.last, Last: at, mark: lost}
+	g := log.Gap(r.shown)
+	if g.Records == 0 {
+		return nil
+	}
+	r.shown = g.Mark
+	first := g.Since
+	if first.IsZero() {
+		first = r.last
+	}
+	return &Gap{Messages: g.Records, From: g.From, To: g.To, First: first, Last: at, gap: g}
 }

@@ -26,7 +26,7 @@ func (b *batch) add(rec []byte) {
 
 // head describes the frame, which is padded to its size on disk.
 func (b *batch) head(acc account) head {
-	return head{length: uint32(b.bodyLen()), count: b.count, first: b.first, account: acc}
+	return head{length: uint32(b.bodyLen()), count: b.count, first: b.first, time: millisOf(b.since), account: acc}
 }
 
 func (b *batch) padded() []byte {

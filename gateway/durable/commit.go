@@ -39,10 +39,14 @@ func (l *Log) turn() bool {
 			break
 		}
 	}
+	l.expire()
 	l.recycle() // an error of the cursor is dealt with by saveCursor
 	l.reserve()
-	if l.cursorDue() {
+	switch {
+	case l.cursorDue():
 		l.saveCursor()
+	case l.noteDue():
+		l.noteCursor()
 	}
 	return closing
 }
@@ -81,11 +85,17 @@ func (l *Log) untilDue() (time.Duration, bool) {
 	if !l.dirtySince.IsZero() {
 		sooner(l.dirtySince.Add(l.opt.CursorEvery))
 	}
+	if l.ledger.revision != l.noted {
+		sooner(l.notedAt.Add(noteEvery))
+	}
 	if !l.retryAt.IsZero() {
 		sooner(l.retryAt)
 	}
 	if !l.roomRetryAt.IsZero() {
 		sooner(l.roomRetryAt)
+	}
+	if l.opt.Keep > 0 && len(l.segments) > 0 {
+		sooner(l.expireAt)
 	}
 	return time.Until(at), !at.IsZero()
 }
@@ -138,6 +148,7 @@ func (l *Log) committed(b *batch, acc account) {
 	l.pending.pop()
 	l.durable = b.end()
 	l.events.Commits++
+	l.events.FrameBytes += uint64(b.size())
 	failed := l.failed
 	l.failed, l.retryAt = nil, time.Time{}
 	l.saved(acc)
@@ -163,9 +174,10 @@ func (l *Log) fail(err error) {
 
 // saved notes that the medium knows acc. The mutex is held.
 func (l *Log) saved(acc account) {
-	if l.dirtySince = (time.Time{}); l.ledger.account != acc {
+	if l.dirtySince = (time.Time{}); l.ledger.revision != acc.revision {
 		l.dirtySince = time.Now()
 	}
+	l.noted, l.notedAt = acc.revision, time.Now()
 }
 
 // look renews what others see of the store. The mutex is held.
@@ -187,7 +199,7 @@ func (l *Log) cursorDue() bool {
 // worst; it is tried again after CursorEvery.
 func (l *Log) saveCursor() error {
 	l.mu.Lock()
-	end, acc := l.durable, l.ledger.account
+	end, acc := l.durable, l.ledger.snapshot()
 	l.mu.Unlock()
 	before := l.disk.cursorBad
 	err := l.disk.writeCursor(end, acc)
@@ -205,6 +217,24 @@ func (l *Log) saveCursor() error {
 	}
 	l.saved(acc)
 	return nil
+}
+
+// noteDue reports whether the account should outlive the process now.
+func (l *Log) noteDue() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ledger.revision != l.noted && time.Since(l.notedAt) >= noteEvery
+}
+
+// noteCursor leaves the account with the kernel, which costs no flash: it is
+// there for the next process when this one is killed. An error is left to
+// saveCursor.
+func (l *Log) noteCursor() {
+	l.mu.Lock()
+	end, acc := l.durable, l.ledger.snapshot()
+	l.noted, l.notedAt = acc.revision, time.Now()
+	l.mu.Unlock()
+	l.disk.noteCursor(end, acc)
 }
 
 // finish saves what is left to save and ends every wait.

@@ -69,6 +69,7 @@ type trial struct {
 	opt  durable.Options
 
 	content map[durable.Seq][]string // as appended; the numbers of lost ones are used again
+	gone    map[durable.Seq]bool     // settled ahead of the cursor, which may be forgotten
 	safe    durable.Seq              // all below are known to be durable
 	acked   durable.Seq              // the highest cursor ever given
 	lives   int
@@ -85,6 +86,7 @@ func newTrial(t *testing.T, seed uint64) *trial {
 		rand:    rand.New(rand.NewPCG(seed, 2)),
 		disk:    durabletest.New(seed),
 		content: map[durable.Seq][]string{},
+		gone:    map[durable.Seq]bool{},
 		safe:    1, acked: 1,
 	}
 	tr.opt = durable.Options{
@@ -154,7 +156,9 @@ func (tr *trial) end(log *durable.Log) {
 }
 
 func (tr *trial) step(log *durable.Log, r *durable.Reader) {
-	switch tr.rand.IntN(8) {
+	switch tr.rand.IntN(9) {
+	case 8:
+		tr.settle(log)
 	case 0, 1, 2, 3:
 		tr.write(log)
 	case 4, 5:
@@ -227,8 +231,32 @@ func (tr *trial) read(log *durable.Log, r *durable.Reader) {
 	}
 	if last > 0 && tr.rand.IntN(2) == 0 {
 		log.Ack(last + 1)
-		tr.acked = max(tr.acked, last+1)
+		tr.acked = max(tr.acked, log.Acked())
 	}
+}
+
+// settle delivers or buries records wherever they are, or tells of what is lost.
+func (tr *trial) settle(log *durable.Log) {
+	acked, end := log.Acked(), log.Stats().Durable
+	if gap := log.Gap(0); gap.Records > 0 && tr.rand.IntN(2) == 0 {
+		log.Told(gap, time.Now())
+		return
+	}
+	if end <= acked {
+		return
+	}
+	from := acked + durable.Seq(tr.rand.IntN(int(end-acked)))
+	to := from + 1
+	if tr.rand.IntN(2) == 0 {
+		to += durable.Seq(tr.rand.IntN(10))
+		log.Settle(from, to)
+	} else if err := log.Bury(from); err != nil {
+		tr.fatalf("bury: %v", err)
+	}
+	for ; from < min(to, end); from++ {
+		tr.gone[from] = true
+	}
+	tr.acked = max(tr.acked, log.Acked())
 }
 
 // checkRecord also notes which one of a number it was: it stays that one.
@@ -241,7 +269,7 @@ func (tr *trial) checkRecord(rec durable.Record) {
 
 func (tr *trial) checkAccount(log *durable.Log) {
 	s := log.Stats()
-	if s.Appended != s.Delivered+s.Overflow+s.Damage+s.Backlog {
+	if s.Appended != s.Delivered+s.Overflow+s.Expired+s.Damage+s.Dead+s.Backlog {
 		tr.fatalf("account does not close: %+v", s)
 	}
 	if s.Damage != 0 {
@@ -265,6 +293,12 @@ func (tr *trial) checkStart(log *durable.Log) {
 		rec, ok, err := r.Next()
 		if !tr.disk.Alive() {
 			return
+		}
+		for tr.gone[next] && (!ok || rec.Seq > next) {
+			next++
+		}
+		if !ok && err == nil && next > durable.Seq(s.Appended) {
+			break
 		}
 		if err != nil || !ok {
 			tr.fatalf("record %d of %d: %v, %v", next, s.Appended, ok, err)

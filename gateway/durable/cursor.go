@@ -3,6 +3,7 @@ package durable
 import (
 	"errors"
 	"io/fs"
+	"time"
 )
 
 // readCursor returns the newest slot of the cursor file, and whether the file is
@@ -25,7 +26,7 @@ func (s *store) readCursor() (newest slot, whole bool, err error) {
 			newest = c
 		}
 	}
-	s.generation = newest.generation
+	s.newest, s.generation = newest, newest.generation
 	size, err := f.Size()
 	return newest, size >= cursorBytes, err
 }
@@ -49,7 +50,7 @@ func readSlot(f File, off int64) (slot, error) {
 // writeCursor writes the slot that is not the newest. After an error the same
 // slot is written again.
 func (s *store) writeCursor(end Seq, acc account) error {
-	next := slot{generation: s.generation + 1, end: end, account: acc}
+	next := s.nextSlot(end, acc)
 	err := s.writeSlot(next)
 	s.cursorBad = err != nil
 	if err != nil {
@@ -59,14 +60,40 @@ func (s *store) writeCursor(end Seq, acc account) error {
 	return nil
 }
 
+// rewriteCursor writes the slot that was read once more, the same bytes.
+func (s *store) rewriteCursor() error {
+	if s.newest.generation == 0 {
+		return nil
+	}
+	return s.writeSlot(s.newest)
+}
+
+// noteCursor writes the same slot as writeCursor would, but does not sync it: the
+// newest slot on the medium stays what it is.
+func (s *store) noteCursor(end Seq, acc account) {
+	f, err := s.fs.Open(cursorName)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	c := s.nextSlot(end, acc)
+	f.WriteAt(c.encode(), c.offset()) // what fails here fails in writeCursor too
+}
+
+func (s *store) nextSlot(end Seq, acc account) slot {
+	return slot{generation: s.generation + 1, end: end, time: millisOf(time.Now()), account: acc}
+}
+
 func (s *store) writeSlot(c slot) error {
 	f, err := s.fs.Open(cursorName)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := s.write(f, c.encode(), int64(c.generation%2)*page); err != nil {
+	if err := s.write(f, c.encode(), c.offset()); err != nil {
 		return err
 	}
 	return s.sync(f)
 }
+
+func (s slot) offset() int64 { return int64(s.generation%2) * page }

@@ -16,7 +16,7 @@ import (
 
 const (
 	page      = 4096
-	frameSize = 2064 // of two records of 1000 bytes
+	frameSize = 2136 // of two records of 1000 bytes
 )
 
 // damageCase is one row: what happens to a log of 80 records in segments of 22,
@@ -207,9 +207,9 @@ func TestUnknownVersion(t *testing.T) {
 	}
 }
 
-// fromTheFuture makes a stamp one of version 2.
+// fromTheFuture makes a stamp one of version 3.
 func fromTheFuture(b []byte) {
-	binary.LittleEndian.PutUint32(b[8:], 2)
+	binary.LittleEndian.PutUint32(b[8:], 3)
 	table := crc32.MakeTable(crc32.Castagnoli)
 	binary.LittleEndian.PutUint32(b[12:], crc32.Update(crc32.Checksum(b[:12], table), table, b[16:]))
 }

@@ -41,7 +41,7 @@ func openDir(path string) (*dir, error) {
 func (d *dir) lock() error {
 	err := control(d.self, func(fd int) error { return syscall.Flock(fd, syscall.LOCK_EX|syscall.LOCK_NB) })
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return ErrLocked
+		return fmt.Errorf("%w, %s; stop that, or give one of the two another state folder", ErrLocked, lockHolder(d.self))
 	}
 	return err
 }

@@ -2,9 +2,11 @@ package durable_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,7 +25,8 @@ func TestRealFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := durable.Open(path, opt); !errors.Is(err, durable.ErrLocked) {
+		_, err = durable.Open(path, opt)
+		if who := fmt.Sprintf("process %d;", os.Getpid()); !errors.Is(err, durable.ErrLocked) || !strings.Contains(err.Error(), who) {
 			t.Errorf("second open: %v", err)
 		}
 		frames(t, log, 20, 4, 500)

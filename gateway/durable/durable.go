@@ -39,13 +39,15 @@ var (
 	ErrClosed   = errors.New("queue is closed")
 	ErrLocked   = errors.New("queue is open elsewhere")
 	ErrVersion  = errors.New("queue has a format of an unknown version")
+	ErrOptions  = errors.New("queue cannot be as it is asked for")
 )
 
 const (
 	minSegmentBytes = 8 * page
 	maxSegmentBytes = 1 << 30
 	minSegments     = 4
-	retryEvery      = 5 * time.Second // a disk that failed or was full is tried again this often
+	noteEvery       = 10 * time.Millisecond // shortest time between two notes of the cursor
+	retryEvery      = 5 * time.Second       // a disk that failed or was full is tried again this often
 )
 
 // Options of a log; the zero value of each field means its default.
@@ -56,7 +58,9 @@ type Options struct {
 	CommitBytes  int           // commit sooner when so much waits; at most an eighth of a segment (64 KiB)
 	CursorEvery  time.Duration // longest stay of an acknowledgement in memory only (5 s)
 	WhenFull     WhenFull
-	Log          *slog.Logger // silent when nil
+	Reserve      int64         // bytes of MaxBytes that are on the medium from the start (0: one segment ahead)
+	Keep         time.Duration // records older than this are dropped, segment by segment (0: none is)
+	Log          *slog.Logger  // silent when nil
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -69,12 +73,14 @@ func (o Options) withDefaults() (Options, error) {
 	o.CommitBytes = min(o.CommitBytes, int(o.SegmentBytes/8))
 	switch {
 	case o.SegmentBytes%page != 0 || o.SegmentBytes < minSegmentBytes || o.SegmentBytes > maxSegmentBytes:
-		return o, fmt.Errorf("segment size %d is not a multiple of %d from %d to %d",
-			o.SegmentBytes, page, minSegmentBytes, maxSegmentBytes)
+		return o, fmt.Errorf("%w: segment size %d is not a multiple of %d from %d to %d",
+			ErrOptions, o.SegmentBytes, page, minSegmentBytes, maxSegmentBytes)
 	case o.MaxBytes < minSegments*o.SegmentBytes:
-		return o, fmt.Errorf("limit of %d bytes is less than %d segments of %d", o.MaxBytes, minSegments, o.SegmentBytes)
-	case o.CommitDelay < 0 || o.CommitBytes < 0 || o.CursorEvery < 0:
-		return o, errors.New("negative commit delay, commit size or cursor interval")
+		return o, fmt.Errorf("%w: limit of %d bytes is less than %d segments of %d", ErrOptions, o.MaxBytes, minSegments, o.SegmentBytes)
+	case o.Reserve > o.MaxBytes:
+		return o, fmt.Errorf("%w: reservation of %d bytes is above the limit of %d", ErrOptions, o.Reserve, o.MaxBytes)
+	case o.CommitDelay < 0 || o.CommitBytes < 0 || o.CursorEvery < 0 || o.Reserve < 0 || o.Keep < 0:
+		return o, fmt.Errorf("%w: negative commit delay, commit size, cursor interval, reservation or age", ErrOptions)
 	}
 	return o, nil
 }
@@ -90,5 +96,8 @@ func orDefault[T comparable](v, def T) T {
 // maxRecord leaves room in a fresh segment for everything that may be pending:
 // twice CommitBytes and one record.
 func (o Options) maxRecord() int { return int(o.SegmentBytes / 4) }
+
+// minFiles are kept, in use or not, once there was room for them.
+func (o Options) minFiles() int { return int(o.Reserve / o.SegmentBytes) }
 
 func (o Options) maxFiles() int { return int(o.MaxBytes / o.SegmentBytes) }

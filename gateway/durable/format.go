@@ -13,9 +13,10 @@ import (
 
 const (
 	page      = 4096
-	stampSize = 64
-	headSize  = 56
-	version   = 1
+	stampSize = 140
+	stampCore = 64 // of a stamp, alike in every version
+	headSize  = 128
+	version   = 2
 
 	segmentMagic = "SLUICEQS"
 	cursorMagic  = "SLUICEQC"
@@ -36,81 +37,17 @@ var (
 	errBody    = fmt.Errorf("frame body %w", errDamaged)
 )
 
-// account is the settled part of a log: every record below acked was delivered,
-// except those counted here as lost.
-type account struct {
-	acked            Seq
-	overflow, damage uint64
-}
-
-func (a account) valid() bool {
-	return a.acked > 0 && a.overflow < uint64(a.acked) && a.damage < uint64(a.acked)-a.overflow
-}
-
-func (a account) put(b []byte) {
-	binary.LittleEndian.PutUint64(b[0:], uint64(a.acked))
-	binary.LittleEndian.PutUint64(b[8:], a.overflow)
-	binary.LittleEndian.PutUint64(b[16:], a.damage)
-}
-
-func parseAccount(b []byte) account {
-	return account{
-		acked:    Seq(binary.LittleEndian.Uint64(b[0:])),
-		overflow: binary.LittleEndian.Uint64(b[8:]),
-		damage:   binary.LittleEndian.Uint64(b[16:]),
-	}
-}
-
-// stamp is what segment headers and cursor slots have in common.
-type stamp struct {
-	words   [3]uint64
-	account account
-}
-
-func (s stamp) encode(magic string) []byte {
-	b := make([]byte, stampSize)
-	copy(b, magic)
-	binary.LittleEndian.PutUint32(b[8:], version)
-	for i, w := range s.words {
-		binary.LittleEndian.PutUint64(b[16+8*i:], w)
-	}
-	s.account.put(b[40:])
-	binary.LittleEndian.PutUint32(b[12:], stampCRC(b))
-	return b
-}
-
-func parseStamp(b []byte, magic string) (stamp, error) {
-	var s stamp
-	if len(b) < stampSize || string(b[:8]) != magic || binary.LittleEndian.Uint32(b[12:]) != stampCRC(b) {
-		return s, errDamaged
-	}
-	if v := binary.LittleEndian.Uint32(b[8:]); v != version {
-		return s, fmt.Errorf("%w: %d", ErrVersion, v)
-	}
-	for i := range s.words {
-		s.words[i] = binary.LittleEndian.Uint64(b[16+8*i:])
-	}
-	s.account = parseAccount(b[40:])
-	if !s.account.valid() {
-		return s, errDamaged
-	}
-	return s, nil
-}
-
-func stampCRC(b []byte) uint32 {
-	return crc32.Update(crc32.Checksum(b[:12], castagnoli), castagnoli, b[16:stampSize])
-}
-
 // header begins a segment.
 type header struct {
 	size    int64
 	base    Seq
 	epoch   uint64
+	time    millis // when it was begun
 	account account
 }
 
 func (h header) encode() []byte {
-	s := stamp{words: [3]uint64{uint64(h.size), uint64(h.base), h.epoch}, account: h.account}
+	s := stamp{words: [3]uint64{uint64(h.size), uint64(h.base), h.epoch}, time: h.time, account: h.account}
 	return s.encode(segmentMagic)
 }
 
@@ -119,7 +56,7 @@ func parseHeader(b []byte) (header, error) {
 	if err != nil {
 		return header{}, err
 	}
-	h := header{size: int64(s.words[0]), base: Seq(s.words[1]), epoch: s.words[2], account: s.account}
+	h := header{size: int64(s.words[0]), base: Seq(s.words[1]), epoch: s.words[2], time: s.time, account: s.account}
 	if h.size < minSegmentBytes || h.size > maxSegmentBytes || h.size%page != 0 || h.base == 0 {
 		return header{}, errDamaged
 	}
@@ -132,12 +69,13 @@ func (h header) framesEnd() int64 { return h.size - page }
 // slot is one half of the cursor file.
 type slot struct {
 	generation uint64
-	end        Seq // all records below were durable
+	end        Seq    // all records below were durable
+	time       millis // when it was written
 	account    account
 }
 
 func (s slot) encode() []byte {
-	return stamp{words: [3]uint64{s.generation, uint64(s.end)}, account: s.account}.encode(cursorMagic)
+	return stamp{words: [3]uint64{s.generation, uint64(s.end)}, time: s.time, account: s.account}.encode(cursorMagic)
 }
 
 func parseSlot(b []byte) (slot, error) {
@@ -145,7 +83,7 @@ func parseSlot(b []byte) (slot, error) {
 	if err != nil {
 		return slot{}, err
 	}
-	return slot{generation: s.words[0], end: Seq(s.words[1]), account: s.account}, nil
+	return slot{generation: s.words[0], end: Seq(s.words[1]), time: s.time, account: s.account}, nil
 }
 
 // head begins a frame.
@@ -154,6 +92,7 @@ type head struct {
 	length  uint32 // of the body
 	count   uint32
 	first   Seq
+	time    millis // when its first record was appended
 	account account
 }
 
@@ -168,7 +107,8 @@ func sealFrame(frame []byte, epoch uint64, h head) {
 	binary.LittleEndian.PutUint32(frame[16:], h.count)
 	binary.LittleEndian.PutUint32(frame[20:], 0)
 	binary.LittleEndian.PutUint64(frame[24:], uint64(h.first))
-	h.account.put(frame[32:])
+	binary.LittleEndian.PutUint64(frame[32:], uint64(h.time))
+	h.account.put(frame[40:])
 	binary.LittleEndian.PutUint32(frame[4:], headCRC(frame, epoch))
 }
 
@@ -190,7 +130,8 @@ func decodeHead(b []byte) (head, bool) {
 		length:  binary.LittleEndian.Uint32(b[12:]),
 		count:   binary.LittleEndian.Uint32(b[16:]),
 		first:   Seq(binary.LittleEndian.Uint64(b[24:])),
-		account: parseAccount(b[32:]),
+		time:    millis(binary.LittleEndian.Uint64(b[32:])),
+		account: parseAccount(b[40:]),
 	}
 	ok := h.count > 0 && h.count <= h.length && h.length <= maxSegmentBytes &&
 		h.first > 0 && h.first < math.MaxUint64-Seq(h.count) && h.account.valid()

@@ -92,7 +92,7 @@ func seqs(from, to durable.Seq) []durable.Seq {
 func checkAccount(t *testing.T, log *durable.Log) durable.Stats {
 	t.Helper()
 	s := log.Stats()
-	if s.Appended != s.Delivered+s.Overflow+s.Damage+s.Backlog {
+	if s.Appended != s.Delivered+s.Overflow+s.Expired+s.Damage+s.Dead+s.Backlog {
 		t.Errorf("account does not close: %+v", s)
 	}
 	return s

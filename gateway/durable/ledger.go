@@ -1,9 +1,12 @@
 package durable
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
-// maxHoles bounds the known damage ahead of the cursor.
-const maxHoles = 1024
+// maxAhead bounds what is known of records ahead of the cursor.
+const maxAhead = 1024
 
 // span is the records from from up to, but not including, to.
 type span struct{ from, to Seq }
@@ -15,89 +18,160 @@ func (s span) len() uint64 {
 	return uint64(s.to - s.from)
 }
 
-// ledger attributes every record to exactly one of: delivered, lost by
-// overflow, lost by damage, backlog. Damage ahead of the cursor is lost from the
-// moment it is found, and settled when the cursor passes it.
-type ledger struct {
-	account
-	holes []span // sorted, apart from each other, above acked
+// fate is what became of a record.
+type fate uint8
+
+const (
+	delivered fate = iota
+	dropped        // overflow
+	expired
+	damaged
+	dead
+)
+
+// part is records ahead of the cursor that have met their fate.
+type part struct {
+	span
+	fate fate
 }
 
-// ack settles the records below upTo as delivered, except those known to be lost.
-func (g *ledger) ack(upTo Seq) { g.pass(upTo) }
+// ledger attributes every record to exactly one fate, or to the backlog. What
+// meets its fate ahead of the cursor is settled when the cursor passes it.
+type ledger struct {
+	account
+	ahead []part // sorted, apart from each other unless their fates differ, above acked
+}
 
-// drop settles the records below upTo as lost by overflow and returns how many
-// were not lost before.
-func (g *ledger) drop(upTo Seq) uint64 {
-	n := g.pass(upTo)
-	g.overflow += n
+// settleAll gives the records below upTo a fate, except those that have theirs,
+// and returns how many they were.
+func (g *ledger) settleAll(upTo Seq, f fate) uint64 {
+	n := span{g.acked, upTo}.len()
+	g.acked = max(g.acked, upTo)
+	n -= g.catchUp()
+	g.count(f, n)
 	return n
 }
 
-// pass moves the cursor and returns how many of the records passed were not in a hole.
-func (g *ledger) pass(upTo Seq) uint64 {
-	whole := span{g.acked, upTo}.len()
-	g.acked = max(g.acked, upTo)
-	whole -= g.settle()
-	return whole
-}
-
-// settle takes the holes that the cursor has reached out of the list. A hole at
+// catchUp takes the parts that the cursor has reached out of the list. A part at
 // the cursor is passed to its end: nothing there is left to wait for. It returns
-// how many lost records were behind the cursor already.
-func (g *ledger) settle() uint64 {
+// how many of their records were behind the cursor already.
+func (g *ledger) catchUp() uint64 {
 	var behind uint64
-	for len(g.holes) > 0 && g.holes[0].from <= g.acked {
-		h := g.holes[0]
-		behind += span{h.from, min(h.to, g.acked)}.len()
-		g.damage += h.len()
-		g.acked = max(g.acked, h.to)
-		g.holes = slices.Delete(g.holes, 0, 1)
+	for len(g.ahead) > 0 && g.ahead[0].from <= g.acked {
+		p := g.ahead[0]
+		behind += span{p.from, min(p.to, g.acked)}.len()
+		g.count(p.fate, p.len())
+		g.acked = max(g.acked, p.to)
+		g.ahead = slices.Delete(g.ahead, 0, 1)
 	}
 	return behind
 }
 
-// lose counts s as damaged, as far as that is news, and returns how many
-// records are. It reports false when too much damage waits for the cursor.
-func (g *ledger) lose(s span) (uint64, bool) {
+// settle gives the records of s a fate, except those that have theirs, and
+// returns how many they were. It reports false, and does nothing, when too much
+// waits for the cursor.
+func (g *ledger) settle(s span, f fate) (uint64, bool) {
 	s.from = max(s.from, g.acked)
-	if s.len() == 0 {
+	fresh := subtract(s, g.ahead)
+	if len(fresh) == 0 {
 		return 0, true
 	}
-	if len(g.holes) >= maxHoles {
+	var n uint64
+	ahead := slices.Clone(g.ahead)
+	for _, s := range fresh {
+		n += s.len()
+		ahead = append(ahead, part{s, f})
+	}
+	if ahead = merge(ahead); len(ahead) > max(maxAhead, len(g.ahead)) {
 		return 0, false
 	}
-	before := g.lost()
-	i, _ := slices.BinarySearchFunc(g.holes, s.from, func(h span, from Seq) int {
-		if h.to < from { // those that touch s are merged with it
-			return -1
-		}
-		return 1
-	})
-	j := i
-	for ; j < len(g.holes) && g.holes[j].from <= s.to; j++ {
-		s = span{min(s.from, g.holes[j].from), max(s.to, g.holes[j].to)}
-	}
-	g.holes = slices.Replace(g.holes, i, j, s)
-	g.settle()
-	return g.lost() - before, true
+	g.ahead = ahead
+	g.catchUp()
+	return n, true
 }
 
-// lost returns how many records damage has taken.
-func (g *ledger) lost() uint64 {
-	n := g.damage
-	for _, h := range g.holes {
-		n += h.len()
+// subtract returns what of s is in none of parts.
+func subtract(s span, parts []part) []span {
+	var rest []span
+	for _, p := range parts {
+		if head := (span{s.from, min(s.to, p.from)}); head.len() > 0 {
+			rest = append(rest, head)
+		}
+		s.from = max(s.from, p.to)
+	}
+	if s.len() > 0 {
+		rest = append(rest, s)
+	}
+	return rest
+}
+
+// merge sorts parts and joins those that touch and share a fate.
+func merge(parts []part) []part {
+	slices.SortFunc(parts, func(a, b part) int { return cmp.Compare(a.from, b.from) })
+	out := parts[:0]
+	for _, p := range parts {
+		if n := len(out); n > 0 && out[n-1].to == p.from && out[n-1].fate == p.fate {
+			out[n-1].to = p.to
+		} else {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// total returns how many records met the fate f, settled or ahead.
+func (g *ledger) total(f fate) uint64 {
+	n := g.settled(f)
+	for _, p := range g.ahead {
+		if p.fate == f {
+			n += p.len()
+		}
 	}
 	return n
 }
 
-// unread returns the first record at or after seq that is not settled or lost.
-func (g *ledger) unread(seq Seq) Seq {
-	seq = max(seq, g.acked)
-	for _, h := range g.holes {
-		if h.from <= seq && seq < h.to {
-			return h.to
+// lost returns how many records are lost.
+func (g *ledger) lost() uint64 { return g.total(dropped) + g.total(expired) + g.total(damaged) }
+
+// snapshot returns the account as it is saved: with the largest delivered part
+// that is ahead of the cursor.
+func (g *ledger) snapshot() account {
+	acc := g.account
+	acc.ahead = span{}
+	for _, p := range g.ahead {
+		if p.fate == delivered && p.len() > acc.ahead.len() {
+			acc.ahead = p.span
+		}
+	}
+	return acc
+}
+
+// restore begins with a saved account.
+func (g *ledger) restore(acc account) {
+	g.account, g.ahead = acc, nil
+	if acc.ahead.len() > 0 {
+		g.ahead = []part{{acc.ahead, delivered}}
+	}
+}
+
+// backlog returns how many records below next have no fate yet.
+func (g *ledger) backlog(next Seq) uint64 {
+	n := span{g.acked, next}.len()
+	for _, p := range g.ahead {
+		n -= p.len()
+	}
+	return n
+}
+
+// unread returns the first record at or after seq without a fate.
+func (g *ledger) unread(seq Seq) Seq { return g.past(max(seq, g.acked)) }
+
+// past returns the first record at or after seq that met no fate ahead of the
+// cursor.
+func (g *ledger) past(seq Seq) Seq {
+	for _, p := range g.ahead {
+		if p.from <= seq && seq < p.to {
+			seq = p.to
 		}
 	}
 	return seq

@@ -8,37 +8,37 @@ import (
 // naiveLedger attributes records one by one.
 type naiveLedger struct {
 	acked Seq
-	fate  []string // by number
+	fate  []int // by number; -1: none yet
 }
 
-func (n *naiveLedger) pass(upTo Seq, fate string) {
-	for ; n.acked < upTo; n.acked++ {
-		if n.fate[n.acked] == "" {
-			n.fate[n.acked] = fate
-		}
+func newNaiveLedger(n int) *naiveLedger {
+	l := &naiveLedger{acked: 1, fate: make([]int, n)}
+	for i := range l.fate {
+		l.fate[i] = -1
 	}
-	n.settle()
+	return l
 }
 
-func (n *naiveLedger) lose(s span) {
+func (n *naiveLedger) settle(s span, f fate) (fresh uint64) {
 	for seq := max(s.from, n.acked); seq < s.to; seq++ {
-		if n.fate[seq] == "" {
-			n.fate[seq] = "damage"
+		if n.fate[seq] < 0 {
+			n.fate[seq] = int(f)
+			fresh++
 		}
 	}
-	n.settle()
+	return fresh
 }
 
-func (n *naiveLedger) settle() {
-	for int(n.acked) < len(n.fate) && n.fate[n.acked] == "damage" {
+func (n *naiveLedger) catchUp() {
+	for int(n.acked) < len(n.fate) && n.fate[n.acked] >= 0 {
 		n.acked++
 	}
 }
 
-func (n *naiveLedger) count(fate string) uint64 {
+func (n *naiveLedger) count(f fate) uint64 {
 	var c uint64
-	for _, f := range n.fate {
-		if f == fate {
+	for _, got := range n.fate[1:] {
+		if got == int(f) {
 			c++
 		}
 	}
@@ -49,56 +49,73 @@ func (n *naiveLedger) count(fate string) uint64 {
 func FuzzLedger(f *testing.F) {
 	f.Add([]byte{0, 5, 5, 2, 10, 20, 2, 18, 30, 1, 15, 0, 2, 40, 41, 0, 60, 0})
 	f.Add([]byte{2, 1, 3, 2, 5, 7, 2, 3, 5, 1, 9, 0})
-	f.Add([]byte{2, 10, 20, 2, 30, 40, 2, 5, 35, 0, 12, 0, 1, 38, 0})
+	f.Add([]byte{2, 10, 20, 7, 30, 40, 17, 5, 35, 0, 12, 0, 21, 38, 41, 3, 50, 0})
 	f.Fuzz(func(t *testing.T, ops []byte) {
 		g := ledger{account: account{acked: 1}}
-		n := naiveLedger{acked: 1, fate: make([]string, 300)}
+		n := newNaiveLedger(300)
 		for ; len(ops) >= 3; ops = ops[3:] {
 			a, b := Seq(ops[1]), Seq(ops[2])
-			switch ops[0] % 3 {
-			case 0:
-				g.ack(a)
-				n.pass(a, "delivered")
-			case 1:
-				g.drop(a)
-				n.pass(a, "overflow")
-			case 2:
-				before := n.count("damage")
-				fresh, ok := g.lose(span{a, b})
-				n.lose(span{a, b})
-				if !ok || fresh != n.count("damage")-before {
-					t.Fatalf("lose %d to %d: %d fresh, %v", a, b, fresh, ok)
+			f := fate(ops[0] / 5 % 5)
+			if ops[0]%5 < 2 { // to the cursor
+				fresh := g.settleAll(a, f)
+				if want := n.settle(span{1, a}, f); fresh != want {
+					t.Fatalf("settle all to %d: %d fresh, want %d", a, fresh, want)
+				}
+				n.acked = max(n.acked, a)
+			} else {
+				fresh, ok := g.settle(span{a, b}, f)
+				if want := n.settle(span{a, b}, f); !ok || fresh != want {
+					t.Fatalf("settle %d to %d: %d fresh, %v, want %d", a, b, fresh, ok, want)
 				}
 			}
-			delivered := uint64(g.acked-1) - g.overflow - g.damage
-			if g.acked != n.acked || g.overflow != n.count("overflow") || g.lost() != n.count("damage") || delivered != n.count("delivered") {
-				t.Fatalf("%+v, delivered %d; want acked %d, overflow %d, damage %d, delivered %d",
-					g, delivered, n.acked, n.count("overflow"), n.count("damage"), n.count("delivered"))
-			}
-			for i, h := range g.holes {
-				if h.len() == 0 || h.from <= g.acked || (i > 0 && h.from <= g.holes[i-1].to) {
-					t.Fatalf("holes %v, cursor %d", g.holes, g.acked)
-				}
-			}
-			if next := g.unread(a); next < max(a, g.acked) || (next < 300 && n.fate[next] == "damage") {
-				t.Fatalf("unread(%d) = %d with holes %v", a, next, g.holes)
-			}
+			n.catchUp()
+			checkLedger(t, &g, n, a)
 		}
 	})
 }
 
-func TestLedgerIsBounded(t *testing.T) {
-	g := ledger{account: account{acked: 1}}
-	for i := range Seq(maxHoles) {
-		if _, ok := g.lose(span{10 + 2*i, 11 + 2*i}); !ok {
-			t.Fatalf("hole %d refused", i)
+func checkLedger(t *testing.T, g *ledger, n *naiveLedger, seq Seq) {
+	t.Helper()
+	if g.acked != n.acked || !g.account.valid() {
+		t.Fatalf("%+v; want cursor %d", g, n.acked)
+	}
+	for f := delivered; f <= dead; f++ {
+		if g.total(f) != n.count(f) {
+			t.Fatalf("%+v: %d of fate %d, want %d", g, g.total(f), f, n.count(f))
 		}
 	}
-	if n, ok := g.lose(span{5000, 5001}); ok || n != 0 {
-		t.Errorf("one hole too many: %d, %v", n, ok)
+	if want := uint64(len(n.fate)-1) - n.count(delivered) - g.lost() - n.count(dead); g.backlog(Seq(len(n.fate))) != want {
+		t.Fatalf("backlog %d, want %d", g.backlog(Seq(len(n.fate))), want)
 	}
-	g.ack(12)
-	if _, ok := g.lose(span{5000, 5001}); !ok || !slices.Contains(g.holes, span{5000, 5001}) {
-		t.Error("refused after the cursor moved")
+	for i, p := range g.ahead {
+		if p.len() == 0 || p.from <= g.acked || (i > 0 && p.from < g.ahead[i-1].to) ||
+			(i > 0 && p.from == g.ahead[i-1].to && p.fate == g.ahead[i-1].fate) {
+			t.Fatalf("ahead %v, cursor %d", g.ahead, g.acked)
+		}
+	}
+	if next := g.unread(seq); next < max(seq, g.acked) || (int(next) < len(n.fate) && n.fate[next] >= 0) {
+		t.Fatalf("unread(%d) = %d with %v", seq, next, g.ahead)
+	}
+	var again ledger
+	if again.restore(g.snapshot()); !again.account.valid() || again.acked != g.acked || again.total(delivered) > g.total(delivered) {
+		t.Fatalf("%+v was restored as %+v", g, again)
+	}
+}
+
+func TestLedgerIsBounded(t *testing.T) {
+	g := ledger{account: account{acked: 1}}
+	for i := range Seq(maxAhead) {
+		if _, ok := g.settle(span{10 + 2*i, 11 + 2*i}, damaged); !ok {
+			t.Fatalf("part %d refused", i)
+		}
+	}
+	if n, ok := g.settle(span{5000, 5001}, damaged); ok || n != 0 {
+		t.Errorf("one part too many: %d, %v", n, ok)
+	}
+	if n, ok := g.settle(span{11, 12}, damaged); !ok || n != 1 {
+		t.Errorf("what joins two parts was refused: %d, %v", n, ok)
+	}
+	if _, ok := g.settle(span{5000, 5001}, dead); !ok || !slices.Contains(g.ahead, part{span{5000, 5001}, dead}) {
+		t.Error("refused after there was room")
 	}
 }

@@ -2,7 +2,6 @@ package durable
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -16,7 +15,10 @@ type Log struct {
 	fs   FS
 	wake chan struct{} // something for the committer to do, or to wait for
 	done chan struct{} // the committer has ended
-	disk *store        // the committer's alone
+
+	// The committer's alone.
+	disk     *store
+	expireAt time.Time // nothing is too old before
 
 	mu       sync.Mutex    // guards what follows; never held during I/O
 	changed  chan struct{} // closed and replaced when a waiting goroutine should look again
@@ -35,6 +37,9 @@ type Log struct {
 
 	ledger     ledger
 	dirtySince time.Time // since when the medium does not know the account; zero: it does
+	noted      uint64    // revision of the account that outlives the process
+	notedAt    time.Time
+	gapEnd     Seq // of what was lost since the log was opened
 	segments   []*segment
 	tail       tailView
 	events     Events
@@ -156,41 +161,8 @@ func (l *Log) Ack(upTo Seq) {
 	if upTo <= l.ledger.acked {
 		return
 	}
-	l.ledger.ack(upTo)
+	l.ledger.settleAll(upTo, delivered)
 	l.accountChanged()
-}
-
-// accountChanged makes the committer save the account in time, and tries for
-// room again when the oldest segment is now settled.
-func (l *Log) accountChanged() {
-	if l.dirtySince.IsZero() {
-		l.dirtySince = time.Now()
-		l.nudge()
-	}
-	if l.full != nil && len(l.segments) > 0 && l.end(0) <= l.ledger.acked {
-		l.full = nil
-	}
-}
-
-// Lose counts a durable record that its reader cannot use as damaged. It fails
-// when too many such wait for the cursor.
-func (l *Log) Lose(seq Seq) error { return l.lose(span{seq, seq + 1}) }
-
-// lost notes a loss that the ledger has counted. The mutex is held.
-func (l *Log) lost(loss Loss) Loss {
-	if loss.Records > 0 {
-		l.lastLoss = loss
-		l.accountChanged()
-	}
-	return loss
-}
-
-// report logs a loss. The mutex is not held.
-func (l *Log) report(loss Loss) {
-	if loss.Records > 0 {
-		l.opt.Log.Warn("queue lost records", "reason", loss.Reason.String(), "records", loss.Records,
-			"from", uint64(loss.From), "before", uint64(loss.To))
-	}
 }
 
 // Acked returns the cursor: every record below is settled.
@@ -198,13 +170,6 @@ func (l *Log) Acked() Seq {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.ledger.acked
-}
-
-// account returns what is settled, to be saved.
-func (l *Log) account() account {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.ledger.account
 }
 
 // Close commits what is pending, saves the cursor and gives the directory back.
@@ -247,7 +212,7 @@ func (l *Log) view(next Seq) (v view, ok bool, err error) {
 	if len(l.segments) == 0 {
 		return view{}, false, nil
 	}
-	v.next = max(next, l.segments[0].base)
+	v.next = l.ledger.past(max(next, l.segments[0].base))
 	if v.next >= l.durable {
 		return view{}, false, nil
 	}
@@ -263,23 +228,6 @@ func (l *Log) view(next Seq) (v view, ok bool, err error) {
 	}
 	return v, true, nil
 }
-
-// lose counts s, which a reader could not find, as damaged. A segment that was
-// emptied under the reader is settled already, so nothing of it is counted.
-func (l *Log) lose(s span) error {
-	l.mu.Lock()
-	s.to = min(s.to, l.durable)
-	n, ok := l.ledger.lose(s)
-	loss := l.lost(Loss{From: s.from, To: s.to, Records: n, Reason: Damage})
-	l.mu.Unlock()
-	l.report(loss)
-	if !ok {
-		return errHoles
-	}
-	return nil
-}
-
-var errHoles = errors.New("too much damage ahead of the cursor: acknowledge before reading on")
 
 // sleep waits, without the mutex, until something changed.
 func (l *Log) sleep() {

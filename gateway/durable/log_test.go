@@ -60,11 +60,11 @@ func TestFullFrameIsCommittedAtOnce(t *testing.T) {
 	})
 }
 
-// cursorWrites counts the writes of the cursor file.
-func cursorWrites(disk *durabletest.Disk) *atomic.Int32 {
+// cursorSyncs counts the syncs of the cursor file: what it costs flash.
+func cursorSyncs(disk *durabletest.Disk) *atomic.Int32 {
 	var n atomic.Int32
 	disk.SetFaults(durabletest.Faults{Before: func(op, name string) {
-		if op == "write" && name == "cursor" {
+		if op == "sync" && name == "cursor" {
 			n.Add(1)
 		}
 	}})
@@ -76,23 +76,23 @@ func TestCursorIsSavedAfterTheInterval(t *testing.T) {
 		disk := durabletest.New(1)
 		log := open(t, disk, durable.Options{})
 		frames(t, log, 1, 4, 10)
-		writes := cursorWrites(disk)
+		syncs := cursorSyncs(disk)
 		log.Ack(2)
 		time.Sleep(3 * time.Second)
 		log.Ack(3) // does not put it off
 		time.Sleep(2*time.Second - time.Nanosecond)
 		synctest.Wait()
-		if n := writes.Load(); n != 0 {
-			t.Errorf("%d writes before the interval", n)
+		if n := syncs.Load(); n != 0 {
+			t.Errorf("%d syncs before the interval", n)
 		}
 		time.Sleep(time.Nanosecond)
 		synctest.Wait()
-		if n := writes.Load(); n != 1 {
-			t.Errorf("%d writes after the interval", n)
+		if n := syncs.Load(); n != 1 {
+			t.Errorf("%d syncs after the interval", n)
 		}
 		time.Sleep(time.Hour)
-		if n := writes.Load(); n != 1 {
-			t.Errorf("%d writes while nothing changed", n)
+		if n := syncs.Load(); n != 1 {
+			t.Errorf("%d syncs while nothing changed", n)
 		}
 		disk.Cut()
 		if got := open(t, disk, durable.Options{}).Acked(); got != 3 {
@@ -105,15 +105,15 @@ func TestCursorTravelsWithFrames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := durabletest.New(1)
 		log := open(t, disk, durable.Options{})
-		writes := cursorWrites(disk)
+		syncs := cursorSyncs(disk)
 		for range 100 {
 			seq := add(t, log, 10)
 			wait(t, log, seq)
 			log.Ack(seq)
 			time.Sleep(time.Second)
 		}
-		if n := writes.Load(); n != 0 {
-			t.Errorf("%d writes of the cursor file", n)
+		if n := syncs.Load(); n != 0 {
+			t.Errorf("%d syncs of the cursor file", n)
 		}
 		disk.Cut()
 		if got := open(t, disk, durable.Options{}).Acked(); got < 99 {

@@ -15,6 +15,7 @@ type Reader struct {
 	header  header
 	off     int64
 
+	time millis // of the frame before
 	buf  []byte
 	body []byte // records not handed out, from seq on
 	seq  Seq
@@ -106,13 +107,13 @@ func (r *Reader) frame(f File, v view) error {
 		return r.skip(min(h.first, v.end))
 	}
 	r.off += h.size()
-	r.body, r.seq, r.buf = body, h.first, body
+	r.body, r.seq, r.buf, r.time = body, h.first, body, h.time
 	return nil
 }
 
 // skip gives up the records from r.next up to, but not including, to.
 func (r *Reader) skip(to Seq) error {
-	if err := r.log.lose(span{r.next, to}); err != nil {
+	if err := r.log.lose(span{r.next, to}, r.time); err != nil {
 		return err
 	}
 	r.next = max(r.next, to)

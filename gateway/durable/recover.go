@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 )
 
 // Open opens the log in a directory, which is made when it is missing, and makes
@@ -65,7 +64,7 @@ func (l *Log) recover() error {
 	if err != nil {
 		return fmt.Errorf("cursor: %w", err)
 	}
-	l.ledger.account = cursor.account
+	l.ledger.restore(cursor.account)
 	end, err := l.recoverTail()
 	if err != nil {
 		return err
@@ -86,8 +85,12 @@ func (l *Log) recover() error {
 
 // recoverLoss counts the records from from up to to as damaged.
 func (l *Log) recoverLoss(from, to Seq) {
-	n, _ := l.ledger.lose(span{from, to})
-	l.report(l.lost(Loss{From: from, To: to, Records: n, Reason: Damage}))
+	n, _ := l.ledger.settle(span{from, to}, damaged)
+	if n > 0 {
+		loss := Loss{From: from, To: to, Records: n, Reason: Damage}
+		l.lost(loss, 0)
+		l.report(loss)
+	}
 }
 
 // list finds the segment files.
@@ -148,8 +151,8 @@ func (l *Log) recoverFile(seg *segment, f File) (end Seq, keep bool, err error) 
 	if err != nil {
 		return 0, false, err
 	}
-	if last.account.acked > l.ledger.acked {
-		l.ledger.account = last.account
+	if last.account.revision > l.ledger.revision {
+		l.ledger.restore(last.account)
 	}
 	keep = size == h.size
 	if err := l.disk.rewrite(f, h, last); err != nil {
@@ -185,7 +188,7 @@ func scan(s frames, h header) (scanned, error) {
 		buf = body
 		last.start, off = off, off+fh.size()
 		last.off, last.end = off, fh.end()
-		if fh.account.acked > last.account.acked {
+		if fh.account.revision > last.account.revision {
 			last.account = fh.account
 		}
 	}
@@ -207,7 +210,7 @@ func (s *store) rewrite(f File, h header, last scanned) error {
 }
 
 // recoverCursor writes the cursor anew: what was read may be in the page cache
-// only.
+// only, so the slot that was read is made durable before the other is touched.
 func (l *Log) recoverCursor(whole bool) error {
 	if !whole {
 		if err := l.disk.createCursor(); err != nil {
@@ -217,8 +220,12 @@ func (l *Log) recoverCursor(whole bool) error {
 			return err
 		}
 	}
-	l.dirtySince = time.Time{}
-	return l.disk.writeCursor(l.durable, l.ledger.account)
+	if err := l.disk.rewriteCursor(); err != nil {
+		return err
+	}
+	acc := l.ledger.snapshot()
+	l.saved(acc)
+	return l.disk.writeCursor(l.durable, acc)
 }
 
 // trim removes the spares that are not whole, of another size, or too many.

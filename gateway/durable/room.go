@@ -58,6 +58,13 @@ func (l *Log) reserve() {
 	l.mu.Unlock()
 	var err error
 	switch {
+	case l.disk.files < l.opt.minFiles() && !starved:
+		if time.Now().Before(retryAt) {
+			return
+		}
+		for err == nil && l.disk.files < l.opt.minFiles() {
+			err = l.disk.reserve()
+		}
 	case len(l.disk.spares) > 0:
 		if calm {
 			return
@@ -119,20 +126,26 @@ func (l *Log) obtain() error {
 // whether it can be recycled.
 func (l *Log) giveUpOldest() bool {
 	l.mu.Lock()
-	if len(l.segments) == 0 || (l.opt.WhenFull == Reject && l.end(0) > l.ledger.acked) {
-		l.mu.Unlock()
+	keep := len(l.segments) == 0 || (l.opt.WhenFull == Reject && l.end(0) > l.ledger.acked)
+	l.mu.Unlock()
+	if keep {
 		return false
 	}
-	loss := Loss{From: l.ledger.acked, To: l.end(0), Reason: Overflow}
-	loss.Records = l.ledger.drop(loss.To)
-	l.lost(loss)
+	l.dropOldest(Overflow)
+	return true
+}
+
+// dropOldest settles the oldest segment, which may have no end yet, as lost.
+func (l *Log) dropOldest(why Reason) {
+	since := l.timeOf(l.Acked())
+	l.mu.Lock()
+	loss := l.drop(l.end(0), why, since)
 	only := l.segments[0] == l.tail.segment
 	l.mu.Unlock()
 	l.report(loss)
 	if only { // it must end to be emptied
 		l.abandon()
 	}
-	return true
 }
 
 // recycle empties the settled segments, after the cursor file has passed them.
@@ -150,7 +163,7 @@ func (l *Log) recycle() error {
 		l.mu.Lock()
 		l.segments = l.segments[1:] // first, so that readers know why the content changes
 		l.mu.Unlock()
-		if err := l.disk.recycle(seg, l.opt.maxFiles()); err != nil {
+		if err := l.disk.recycle(seg, l.opt.minFiles(), l.opt.maxFiles()); err != nil {
 			l.opt.Log.Warn("queue cannot reuse a segment before the next start", "segment", seg.name, "err", err)
 		}
 		l.mu.Lock()

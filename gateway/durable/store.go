@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"sync/atomic"
+	"time"
 )
 
 const maxSpares = 2 // one is in use soon, one takes the place of the next that is emptied
@@ -20,6 +21,7 @@ type store struct {
 	serial      uint64   // of the last name given to a free file
 	renamed     bool     // a spare may still have its old name on the medium
 	tail        *tail    // nil: the next frame begins a segment
+	newest      slot     // of the cursor, when it was read
 	generation  uint64   // of the newest cursor slot
 	cursor      Seq      // acked, as the cursor file has it
 	cursorBad   bool     // the last write of the cursor failed
@@ -71,7 +73,7 @@ func (s *store) begin(base Seq, acc account) error {
 	s.spares = s.spares[:len(s.spares)-1]
 	t := &tail{
 		segment: newSegment(base),
-		header:  header{size: s.segmentSize, base: base, epoch: rand.Uint64(), account: acc},
+		header:  header{size: s.segmentSize, base: base, epoch: rand.Uint64(), time: millisOf(time.Now()), account: acc},
 		off:     page,
 	}
 	if err := s.prepare(t, name); err != nil {
@@ -145,10 +147,10 @@ func (s *store) abandon() {
 	}
 }
 
-// recycle makes a spare of a segment file, or removes it when there are enough,
-// or more files than maxFiles.
-func (s *store) recycle(seg *segment, maxFiles int) error {
-	if len(s.spares) >= maxSpares || s.files > maxFiles {
+// recycle makes a spare of a segment file, or removes it when there are enough
+// and more files than minFiles, or more than maxFiles.
+func (s *store) recycle(seg *segment, minFiles, maxFiles int) error {
+	if len(s.spares) >= maxSpares && s.files > minFiles || s.files > maxFiles {
 		return s.remove(seg.name)
 	}
 	name := s.freeName()

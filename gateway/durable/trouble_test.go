@@ -22,7 +22,7 @@ func TestRejectAtTheLimit(t *testing.T) {
 		disk := durabletest.New(1)
 		log := open(t, disk, small)
 		accepted := fill(t, log)
-		if accepted < 180 || accepted > 256 { // of 256 KiB
+		if accepted < 160 || accepted > 256 { // of 256 KiB
 			t.Errorf("%d records of 1000 bytes accepted", accepted)
 		}
 		wait(t, log, accepted)
