@@ -9,7 +9,6 @@ import (
 	"sluice/gateway/poll"
 	"sluice/gateway/publish"
 	"sluice/mapping"
-	"sluice/mapping/payload"
 	"sluice/mapping/point"
 )
 
@@ -26,12 +25,15 @@ type BusForecast struct {
 	poll.Prospect
 }
 
-// TopicForecast is where one point is published, and how often.
+// TopicForecast is what is published on one topic at one interval, and how often
+// at most: what has not changed may be left out.
 type TopicForecast struct {
-	Device *mapping.Device
-	Point  *mapping.Point
-	Topic  string
-	Bytes  int // of the payload, about
+	Device   *mapping.Device
+	Points   []*mapping.Point // in each message
+	Topic    string
+	Retain   bool
+	Interval time.Duration
+	Bytes    int // of the payload, about
 }
 
 // BridgeForecast is what one bridge sends in a day.
@@ -48,13 +50,7 @@ func Predict(cfg *config.Config) Forecast {
 	for _, b := range cfg.Buses {
 		f.Buses = append(f.Buses, BusForecast{b, poll.Forecast(b.Line, b.Gap, onBus(cfg.Devices, b.ID))})
 	}
-	messages := messagesOf(cfg)
-	for i := range cfg.Devices {
-		d := &cfg.Devices[i]
-		for _, p := range d.All() {
-			f.Topics = append(f.Topics, TopicForecast{d, p, messages.TopicOf(d.ID, p.ID), payloadSize(p, messages.Payload)})
-		}
-	}
+	f.Topics = topicsOf(messagesOf(cfg))
 	for _, b := range cfg.Bridges {
 		f.Bridges = append(f.Bridges, predictBridge(b, f.Topics))
 	}
@@ -69,7 +65,7 @@ func predictBridge(c config.Bridge, topics []TopicForecast) BridgeForecast {
 		if !ok {
 			continue
 		}
-		daily := float64(24*time.Hour) / float64(t.Point.Interval)
+		daily := float64(24*time.Hour) / float64(t.Interval)
 		f.Topics++
 		f.Messages += daily
 		f.Bytes += daily * float64(packetSize(name, t.Bytes))
@@ -87,21 +83,30 @@ func packetSize(topic string, payload int) int {
 	return 1 + length + rest
 }
 
-// payloadSize is how long the payload of a point usually is: that of a value in
-// which no digit is saved.
-func payloadSize(p *mapping.Point, form string) int {
-	r := point.Reading{Unit: p.Unit, Time: time.UnixMilli(1e12), Value: point.BoolValue(true)}
-	if !p.Register.Table.Bits() {
-		sample := bytes.Repeat([]byte{'A'}, 2*p.Layout.Words())
-		if v, err := p.Layout.Decode(sample); err == nil {
-			r.Value = v
+// topicsOf are the topics of all outputs, in the order of the site file.
+func topicsOf(c publish.Config) []TopicForecast {
+	var topics []TopicForecast
+	for _, m := range c.Messages() {
+		topics = append(topics, TopicForecast{m.Device, m.Points, m.Topic, m.Output.Retain, m.Interval, payloadSize(c, m)})
+	}
+	return topics
+}
+
+// payloadSize is how long a payload usually is: that of values in which no digit
+// is saved.
+func payloadSize(c publish.Config, m publish.Regular) int {
+	readings := make([]point.Reading, len(m.Points))
+	for i, p := range m.Points {
+		readings[i] = point.Reading{Device: m.Device.ID, Point: p.ID, Unit: p.Unit, Time: time.UnixMilli(1e12), Value: point.BoolValue(true)}
+		if p.Register.Table.Bits() {
+			continue
+		}
+		if v, err := p.Layout.Decode(bytes.Repeat([]byte{'A'}, 2*p.Layout.Words())); err == nil {
+			readings[i].Value = v
 		}
 	}
-	if form == "value" {
-		text, _ := payload.AppendValue(nil, r)
-		return len(text)
-	}
-	return len(payload.AppendJSON(nil, r))
+	text, _, _ := c.Writer(m.Output, m.Device, m.Points[0]).Append(nil, readings)
+	return len(text)
 }
 
 // onBus are the devices of one bus.
@@ -116,5 +121,5 @@ func onBus(devices []mapping.Device, bus string) []mapping.Device {
 }
 
 func messagesOf(cfg *config.Config) publish.Config {
-	return publish.Config{Topic: cfg.Publish.Topic, Site: cfg.Site, Gateway: cfg.Gateway, Payload: cfg.Publish.Payload, Retain: cfg.Publish.Retain}
+	return publish.Config{Site: cfg.Site, Gateway: cfg.Gateway, Devices: cfg.Devices, Outputs: cfg.Outputs}
 }

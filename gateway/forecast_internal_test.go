@@ -7,7 +7,6 @@ import (
 	"sluice/bridge"
 	"sluice/configs"
 	"sluice/gateway/config"
-	"sluice/mapping"
 	"sluice/mapping/payload"
 	"sluice/mapping/point"
 )
@@ -39,13 +38,8 @@ func TestPayloadSize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &cfg.Devices[0].Points[0]
 	usual := payload.AppendJSON(nil, point.Reading{Unit: "V", Value: point.FloatValue(230.51234), Time: time.UnixMilli(1795211000123)})
-	if got := payloadSize(p, "json"); got < len(usual)-8 || got > len(usual)+8 {
+	if got := topicsOf(messagesOf(cfg))[0].Bytes; got < len(usual)-8 || got > len(usual)+8 {
 		t.Errorf("%d bytes, a usual payload has %d", got, len(usual))
-	}
-	coil := &mapping.Point{Register: mapping.Register{Table: mapping.Coil}}
-	if got := payloadSize(coil, "value"); got != 1 {
-		t.Errorf("%d bytes for a coil, want 1", got)
 	}
 }

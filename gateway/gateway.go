@@ -51,7 +51,7 @@ func New(cfg *config.Config, opt Options) (*Gateway, error) {
 	g := &Gateway{log: opt.Log, ready: make(chan struct{})}
 	messages := messagesOf(cfg)
 	var err error
-	g.broker, err = broker.New(broker.Config{Listen: cfg.Broker.Listen, Protected: protected(messages, cfg.Devices)}, opt.Log)
+	g.broker, err = broker.New(broker.Config{Listen: cfg.Broker.Listen, Protected: messages.Topics()}, opt.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -69,18 +69,6 @@ func New(cfg *config.Config, opt Options) (*Gateway, error) {
 		}
 	}
 	return g, nil
-}
-
-// protected are the topics of all points: no client may publish a value in the
-// gateway's name.
-func protected(messages publish.Config, devices []mapping.Device) []string {
-	var topics []string
-	for _, d := range devices {
-		for _, p := range d.Points {
-			topics = append(topics, messages.TopicOf(d.ID, p.ID))
-		}
-	}
-	return topics
 }
 
 // addBus builds a bus and its poller.

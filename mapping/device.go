@@ -110,7 +110,7 @@ func (r *deviceReader) read(item Node) []Device {
 func (r *deviceReader) device(own Map) (Device, Map) {
 	c := r.compose(own, nil)
 	m := c.Map
-	d := Device{ID: m.Get("id").Text(), Name: m.Get("name").Text(), Bus: c.bus(exampleBus(r.Buses)), Template: c.template}
+	d := Device{ID: m.Get("id").Text(), Name: m.Get("name").Text(), Bus: c.bus(exampleBus(r.Buses)), Template: c.template, Place: m.Place()}
 	if d.Name == "" {
 		d.Name = d.ID
 	}
@@ -129,7 +129,7 @@ func (r *deviceReader) device(own Map) (Device, Map) {
 	d.Rest = m.Get("rest").Duration(0, maxRest, 0)
 	f := readForm(m, form{numbering: numberings[0]})
 	d.OnConnect = readWrites(c.onConnect.node.As(within(m.node.name, "on_connect")), c.onConnect.numbering)
-	d.Points = readPoints(m.node.name, c.points, s.Interval, f)
+	d.Points = readPoints(m.node.name, c.points, s, f)
 	c.checkPoints(len(d.Points))
 	own.describe()
 	return d, m

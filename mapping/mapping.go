@@ -28,6 +28,7 @@ type Device struct {
 	Limits       Limits
 	OnConnect    []Write // before the first poll, and after each absence
 	Points       []Point
+	Place        Place
 }
 
 // Write sets one coil or holding register.
@@ -56,6 +57,8 @@ type Point struct {
 	Unit     string // e.g. "kWh"; empty for none
 	Interval time.Duration
 	Priority bool // keeps its interval when the line cannot carry everything
+	Report   Report
+	Place    Place
 }
 
 // span is how many registers, or bits of a bit table, the point covers.

@@ -3,21 +3,20 @@ package mapping
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"sluice/mapping/layout"
 )
 
 // readPoints reads the points of a device, and leaves out those that are not
 // enabled.
-func readPoints(device string, items []source, interval time.Duration, outer form) []Point {
+func readPoints(device string, items []source, s Settings, outer form) []Point {
 	var points []Point
 	used := map[string]bool{}
 	taken := overlaps{}
 	for _, item := range items {
 		n := item.node.As(device + ": point")
 		outer.numbering = item.numbering
-		p, enabled := readPoint(n, device, interval, outer)
+		p, enabled := readPoint(n, device, s, outer)
 		if p.ID != "" && used[p.ID] {
 			item.node.As(device).Problem("give each point of a device an id of its own", "point %q is given twice", p.ID)
 		}
@@ -30,13 +29,15 @@ func readPoints(device string, items []source, interval time.Duration, outer for
 	return points
 }
 
-func readPoint(n Node, device string, interval time.Duration, outer form) (p Point, enabled bool) {
-	m := n.Map("id", "register", "numbering", "type", "bit", "length", "order", "scale", "offset", "unit", "interval", "priority", "enabled")
-	p = Point{ID: m.Need("id", "voltage").ID()}
+func readPoint(n Node, device string, s Settings, outer form) (p Point, enabled bool) {
+	keys := []string{"id", "register", "numbering", "type", "bit", "length", "order", "scale", "offset", "unit", "interval", "priority", "enabled"}
+	m := n.Map(append(keys, reportKeys...)...)
+	p = Point{ID: m.Need("id", "voltage").ID(), Place: n.Place()}
 	m = m.Named(fmt.Sprintf("%s: point %q", device, p.ID))
 	enabled = m.Get("enabled").Bool(true)
 	p.Unit = m.Get("unit").Text()
-	p.Interval = m.Get("interval").Duration(minInterval, maxInterval, interval)
+	p.Interval = m.Get("interval").Duration(minInterval, maxInterval, s.Interval)
+	p.Report = readReport(m, s.Report)
 	p.Priority = m.Get("priority").Choice("normal", "high") == "high"
 	register := m.Need("register", "holding 40101")
 	ok := false
@@ -47,6 +48,7 @@ func readPoint(n Node, device string, interval time.Duration, outer form) (p Poi
 		return p, enabled // what the other keys mean depends on the table
 	}
 	p.Layout = readLayout(m, p.Register.Table, outer.order)
+	p.checkReport(m)
 	if end := int(p.Register.Address) + p.span(); end > 1<<16 {
 		register.Problem("check the number in the manual", "%s is %d registers long and passes the last address", p.Register, p.span())
 	}

@@ -24,6 +24,7 @@ type Settings struct {
 	Timeout      time.Duration // end of a request to the first byte of its reply
 	OfflineAfter int           // failed exchanges in a row until a device counts as offline
 	OfflineTime  time.Duration // and no answer for so long
+	Report       Report        // of points
 }
 
 // DefaultSettings hold where a site file says nothing. Meters have been seen to
@@ -31,7 +32,7 @@ type Settings struct {
 var DefaultSettings = Settings{Interval: 5 * time.Second, Timeout: 500 * time.Millisecond, OfflineAfter: 3, OfflineTime: 3 * time.Second}
 
 // settingKeys are the keys that ReadSettings understands.
-var settingKeys = []string{"interval", "timeout", "offline_after", "offline_time"}
+var settingKeys = append([]string{"interval", "timeout", "offline_after", "offline_time"}, reportKeys...)
 
 // SettingKeys are the keys that InheritSettings understands.
 func SettingKeys() []string { return slices.Clone(settingKeys) }
@@ -51,6 +52,7 @@ func readSettings(m Map, outer Settings) Settings {
 		Timeout:      m.Get("timeout").Duration(minTimeout, maxTimeout, outer.Timeout),
 		OfflineAfter: m.Get("offline_after").Int(1, maxOffline, outer.OfflineAfter),
 		OfflineTime:  m.Get("offline_time").Duration(0, maxAbsence, outer.OfflineTime),
+		Report:       readReport(m, outer.Report),
 	}
 }
 

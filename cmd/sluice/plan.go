@@ -75,19 +75,37 @@ func (p planner) longerThanItsPeriod(b *mapping.Block, takes time.Duration) {
 }
 
 func (p planner) topics(topics []gateway.TopicForecast) {
-	retained := "none retained"
-	if p.cfg.Publish.Retain {
-		retained = "all retained"
-	}
-	fmt.Fprintf(p, "%s, %s\n", count(len(topics), "topic", "topics"), retained)
+	all, retained := map[string]bool{}, map[string]bool{}
 	for _, t := range topics {
-		priority := ""
-		if t.Point.Priority {
+		all[t.Topic] = true
+		if t.Retain {
+			retained[t.Topic] = true
+		}
+	}
+	fmt.Fprintf(p, "%s, %s\n", count(len(all), "topic", "topics"), ofWhich(len(retained), len(all), "retained"))
+	for _, t := range topics {
+		what, priority := count(len(t.Points), "point", "points"), ""
+		if len(t.Points) == 1 {
+			what = t.Points[0].Register.String()
+		}
+		if slices.ContainsFunc(t.Points, func(p *mapping.Point) bool { return p.Priority }) {
 			priority = ", high priority"
 		}
-		fmt.Fprintf(p, "  %s\t%s\tevery %s%s\t%d bytes\n", t.Topic, t.Point.Register, mapping.FormatDuration(t.Point.Interval), priority, t.Bytes)
+		fmt.Fprintf(p, "  %s\t%s\tevery %s%s\t%d bytes\n", t.Topic, what, mapping.FormatDuration(t.Interval), priority, t.Bytes)
 	}
 	fmt.Fprintln(p)
+}
+
+// ofWhich writes how many of all are so: "all retained", "3 retained".
+func ofWhich(n, all int, so string) string {
+	switch n {
+	case 0:
+		return "none " + so
+	case all:
+		return "all " + so
+	default:
+		return fmt.Sprintf("%d %s", n, so)
+	}
 }
 
 // periods are those of a block's points, the shortest first.

@@ -10,6 +10,7 @@ import (
 
 	"sluice/drivers/modbus"
 	"sluice/drivers/serial"
+	"sluice/gateway/publish"
 	"sluice/mapping"
 )
 
@@ -23,7 +24,7 @@ type Config struct {
 	Group   string // the fleet it belongs to
 	Buses   []Bus
 	Devices []mapping.Device
-	Publish Publish
+	Outputs []publish.Output // how readings become messages; never empty
 	Broker  Broker
 	Bridges []Bridge
 	Digest  string // "sha256:" and the first 16 hex digits of the hash of all its files
@@ -48,13 +49,6 @@ type Bus struct {
 	RS485      *serial.RS485
 	LowLatency bool             // ask the driver of the port to hand over characters at once
 	Settings   mapping.Settings // of its devices, where they have none of their own
-}
-
-// Publish says how readings become messages.
-type Publish struct {
-	Topic   string // template with {site}, {gateway}, {device}, {point}
-	Payload string // "json" or "value"
-	Retain  bool
 }
 
 // Broker is the broker on the LAN.

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"path/filepath"
-	"strings"
 
 	"sluice/mapping"
 )
@@ -21,7 +20,7 @@ type reader struct {
 
 // site reads the whole file.
 func (r *reader) site(root mapping.Node) *Config {
-	m := root.Map("version", "site", "gateway", "group", "labels", "include", "defaults", "buses", "templates", "devices", "publish", "broker", "bridges")
+	m := root.Map("version", "site", "gateway", "group", "labels", "include", "defaults", "buses", "templates", "devices", "publish", "outputs", "broker", "bridges")
 	if v := m.Need("version", fmt.Sprint(Version)); v.Present() && v.Int(0, 1000, 0) != Version {
 		v.Problem(fmt.Sprintf("write version: %d", Version), "this build reads site files of version %d", Version)
 	}
@@ -36,7 +35,7 @@ func (r *reader) site(root mapping.Node) *Config {
 	r.defaults = mapping.ReadSettings(m.Get("defaults"))
 	c.Buses = r.buses(m.Need("buses", `[{id: rs485, port: /dev/ttyUSB0, baud: 9600, format: 8N1}]`))
 	c.Devices = r.devices(m, c.Buses)
-	c.Publish = r.publish(m.Get("publish"))
+	c.Outputs = r.outputs(m.Get("publish"), m.Get("outputs"), c.Devices)
 	c.Broker = r.broker(m.Get("broker"))
 	r.checkListens(c.Broker.Listen)
 	c.Bridges = r.bridges(m.Get("bridges"))
@@ -67,22 +66,6 @@ func (r *reader) devices(m mapping.Map, buses []Bus) []mapping.Device {
 	return mapping.ReadDevices(lists, mapping.Site{
 		Settings: r.defaults, Buses: mappingBuses(buses), Labels: mapping.ReadLabels(m.Get("labels").As("labels"), nil), Templates: library,
 	})
-}
-
-func (r *reader) publish(n mapping.Node) Publish {
-	m := n.As("publish").Map("topic", "payload", "retain")
-	p := Publish{Topic: "{site}/{device}/{point}", Retain: m.Get("retain").Bool(true)}
-	p.Payload = m.Get("payload").Choice("json", "value")
-	if t := m.Get("topic"); t.Present() {
-		p.Topic = t.Text()
-		r.checkTopicTemplate(t, "site", "gateway", "device", "point")
-		for _, needed := range []string{"{device}", "{point}"} {
-			if !strings.Contains(p.Topic, needed) {
-				t.Problem("put "+needed+" into the template", "without %s several points would share one topic", needed)
-			}
-		}
-	}
-	return p
 }
 
 // file returns the path that stands at n, relative ones taken from the folder

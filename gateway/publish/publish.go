@@ -1,15 +1,15 @@
-// Package publish turns readings into messages: it renders topic and payload,
-// keeps a value that stays bad from being repeated, and hands the messages to
-// the broker in order. It knows no bus and no bridge.
+// Package publish turns readings into messages: it decides which are worth one,
+// renders topic and payload for every output, and hands the messages to the
+// broker in order. It knows no bus and no bridge.
 package publish
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
-	"strings"
 
 	"sluice/broker/topic"
-	"sluice/mapping/payload"
+	"sluice/mapping"
 	"sluice/mapping/point"
 )
 
@@ -23,40 +23,48 @@ type Sink func(ctx context.Context, m topic.Message) error
 
 // Config of a publisher.
 type Config struct {
-	Topic         string // template with {site}, {gateway}, {device}, {point}
 	Site, Gateway string
-	Payload       string // "json" or "value"
-	Retain        bool
-}
-
-// TopicOf renders the topic of a point.
-func (c Config) TopicOf(device, point string) string {
-	return strings.NewReplacer("{site}", c.Site, "{gateway}", c.Gateway, "{device}", device, "{point}", point).Replace(c.Topic)
+	Devices       []mapping.Device
+	Outputs       []Output
 }
 
 // Publisher publishes the readings of all buses.
 type Publisher struct {
-	cfg     Config
 	sink    Sink
 	log     *slog.Logger
 	batches chan []point.Reading
-	last    map[pointID]*published
+	points  map[pointID]*outlet
+	order   []*outlet // as configured
+	touched []*group  // by the batch at hand
+	buf     []byte
 	failing bool
+	clumsy  map[*Output]bool // whose template has failed
 }
 
 type pointID struct{ device, point string }
 
-// published is what was last said of a point.
-type published struct {
-	topic   string
-	quality point.Quality
-	reason  string
-	any     bool
+// outlet is where the readings of one point go.
+type outlet struct {
+	gate   gate
+	routes []*route
+	places []place
+}
+
+// place is one in a group.
+type place struct {
+	*group
+	number int
 }
 
 // New returns a publisher that hands its messages to sink.
 func New(cfg Config, sink Sink, log *slog.Logger) *Publisher {
-	return &Publisher{cfg: cfg, sink: sink, log: log, batches: make(chan []point.Reading, queued), last: map[pointID]*published{}}
+	p := &Publisher{
+		sink: sink, log: log, batches: make(chan []point.Reading, queued),
+		points: map[pointID]*outlet{}, clumsy: map[*Output]bool{},
+	}
+	groups := map[groupID]*group{}
+	cfg.each(func(o *Output, d *mapping.Device, pt *mapping.Point) { p.connect(&cfg, o, d, pt, groups) })
+	return p
 }
 
 // String returns the publisher's name in logs.
@@ -71,7 +79,8 @@ func (p *Publisher) Emit(ctx context.Context, readings []point.Reading) {
 	}
 }
 
-// Run publishes until ctx is cancelled, and then what is queued already.
+// Run publishes until ctx is cancelled, and then what is queued already and what
+// swinging doors hold back.
 func (p *Publisher) Run(ctx context.Context) error {
 	for {
 		select {
@@ -90,44 +99,83 @@ func (p *Publisher) drain(ctx context.Context) {
 		case readings := <-p.batches:
 			p.publish(ctx, readings)
 		default:
+			p.flush(ctx)
 			return
 		}
 	}
 }
 
-func (p *Publisher) publish(ctx context.Context, readings []point.Reading) {
-	for _, r := range readings {
-		if m, ok := p.message(r); ok {
-			p.note(p.sink(ctx, m))
+// flush publishes what swinging doors hold back.
+func (p *Publisher) flush(ctx context.Context) {
+	for _, o := range p.order {
+		if held, ok := o.gate.flush(); ok {
+			p.routes(ctx, o, []point.Reading{held})
 		}
 	}
 }
 
-// message renders a reading; ok is false when it says nothing new: a bad value
-// is published once and again only when its reason changes.
-func (p *Publisher) message(r point.Reading) (m topic.Message, ok bool) {
-	last := p.point(r)
-	if r.Quality == point.Bad && last.any && last.quality == point.Bad && last.reason == r.Reason {
-		return m, false
+// publish makes the messages that the readings of one request are worth.
+func (p *Publisher) publish(ctx context.Context, readings []point.Reading) {
+	p.touched = p.touched[:0]
+	for _, r := range readings {
+		if o := p.points[pointID{r.Device, r.Point}]; o != nil {
+			p.take(ctx, o, r)
+		}
 	}
-	last.quality, last.reason, last.any = r.Quality, r.Reason, true
-	m = topic.Message{Topic: last.topic, QoS: 1, Retain: p.cfg.Retain}
-	if p.cfg.Payload == "value" {
-		m.Payload, ok = payload.AppendValue(nil, r)
-		return m, ok
+	for _, g := range p.touched {
+		p.say(ctx, g.lane, g.full())
 	}
-	m.Payload = payload.AppendJSON(nil, r)
-	return m, true
 }
 
-func (p *Publisher) point(r point.Reading) *published {
-	id := pointID{r.Device, r.Point}
-	if last := p.last[id]; last != nil {
-		return last
+// take leads one reading to all outputs.
+func (p *Publisher) take(ctx context.Context, o *outlet, r point.Reading) {
+	news := o.gate.pass(r)
+	p.routes(ctx, o, news.all())
+	for _, s := range o.routes {
+		if every := s.output.Interval; every > 0 && s.due(r, every) {
+			p.say(ctx, s.lane, []point.Reading{r})
+		}
 	}
-	last := &published{topic: p.cfg.TopicOf(r.Device, r.Point)}
-	p.last[id] = last
-	return last
+	for _, pl := range o.places {
+		changed := news.n > 0 || o.gate.rule.Swing > 0 // what a door holds back a group cannot give later
+		p.say(ctx, pl.lane, pl.put(pl.number, r, changed))
+		p.touch(pl.group)
+	}
+}
+
+// routes publishes readings of a point on the topics that it has for itself.
+func (p *Publisher) routes(ctx context.Context, o *outlet, readings []point.Reading) {
+	for i := range readings {
+		for _, s := range o.routes {
+			if s.output.Interval == 0 {
+				p.say(ctx, s.lane, readings[i:i+1])
+			}
+		}
+	}
+}
+
+func (p *Publisher) touch(g *group) {
+	if n := len(p.touched); n == 0 || p.touched[n-1] != g {
+		p.touched = append(p.touched, g) // more than once does no harm
+	}
+}
+
+// say publishes a message about readings, if there are any and the form has a way
+// to say it.
+func (p *Publisher) say(ctx context.Context, l lane, readings []point.Reading) {
+	if len(readings) == 0 {
+		return
+	}
+	out, ok, err := l.writer.Append(p.buf[:0], readings)
+	p.buf = out[:0]
+	if err != nil && !p.clumsy[l.output] {
+		p.clumsy[l.output] = true
+		p.log.Error("a template cannot say everything; what it cannot is not published", "topic", l.topic, "error", err)
+	}
+	if !ok {
+		return
+	}
+	p.note(p.sink(ctx, topic.Message{Topic: l.topic, Payload: bytes.Clone(out), QoS: 1, Retain: l.output.Retain}))
 }
 
 // note logs when messages begin and cease to be refused.

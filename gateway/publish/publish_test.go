@@ -12,10 +12,23 @@ import (
 
 	"sluice/broker/topic"
 	"sluice/gateway/publish"
+	"sluice/mapping"
+	"sluice/mapping/payload"
 	"sluice/mapping/point"
 )
 
-var site = publish.Config{Topic: "{site}/{device}/{point}", Site: "pump-house-3", Gateway: "gw-1", Payload: "json", Retain: true}
+// site is one device with one point, published as JSON.
+func site(template string) publish.Config {
+	name, err := topic.ParseTemplate(template)
+	if err != nil {
+		panic(err)
+	}
+	points := []mapping.Point{{ID: "voltage", Interval: time.Second, Unit: "V"}}
+	return publish.Config{
+		Site: "pump-house-3", Gateway: "gw-1", Devices: []mapping.Device{{ID: "meter", Points: points}},
+		Outputs: []publish.Output{{Topic: name, Retain: true}},
+	}
+}
 
 // published runs a publisher over batches of readings and returns what it made
 // of them as "topic payload".
@@ -23,8 +36,8 @@ func published(t *testing.T, cfg publish.Config, batches ...[]point.Reading) []s
 	t.Helper()
 	var out []string
 	p := publish.New(cfg, func(_ context.Context, m topic.Message) error {
-		if m.QoS != 1 || m.Retain != cfg.Retain {
-			t.Errorf("message %+v, want QoS 1 and retain %v", m, cfg.Retain)
+		if m.QoS != 1 || m.Retain != cfg.Outputs[0].Retain {
+			t.Errorf("message %+v, want QoS 1 and retain %v", m, cfg.Outputs[0].Retain)
 		}
 		out = append(out, m.Topic+" "+string(m.Payload))
 		return nil
@@ -57,15 +70,15 @@ func TestMessages(t *testing.T) {
 		prefix + `{"value":null,"unit":"V","quality":"bad","reason":"exception 2","ts":1795211000123}`,
 		prefix + `{"value":230.0,"unit":"V","quality":"good","ts":1795211000123}`,
 	}
-	got := published(t, site, good, bad, bad, reading(point.Value{}, "exception 2"), good)
+	got := published(t, site("{site}/{device}/{point}"), good, bad, bad, reading(point.Value{}, "exception 2"), good)
 	if !slices.Equal(got, want) {
 		t.Errorf("published\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
 func TestBareValues(t *testing.T) {
-	cfg := site
-	cfg.Payload, cfg.Retain, cfg.Topic = "value", false, "plant/{gateway}/{device}/{point}"
+	cfg := site("plant/{gateway}/{device}/{point}")
+	cfg.Outputs[0].Format.Form, cfg.Outputs[0].Retain = payload.Value, false
 	got := published(t, cfg, reading(point.FloatValue(230), ""), reading(point.Value{}, "timeout"), reading(point.BoolValue(true), ""))
 	if want := []string{"plant/gw-1/meter/voltage 230.0", "plant/gw-1/meter/voltage 1"}; !slices.Equal(got, want) {
 		t.Errorf("published %q, want %q", got, want)
@@ -78,7 +91,7 @@ func TestFullQueueHoldsThePoller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		sunk := 0
-		p := publish.New(site, func(context.Context, topic.Message) error {
+		p := publish.New(site("{device}/{point}"), func(context.Context, topic.Message) error {
 			<-release
 			sunk++
 			return errors.New("queue is full")
