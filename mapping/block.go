@@ -76,16 +76,13 @@ var readFunctions = [...]modbus.Function{
 }
 
 // AppendReadings decodes the reply to the block's request and appends a reading
-// for every point: good, or bad with the reason where the bytes are no value.
+// for every point: good, bad with the reason where the bytes are no value, or
+// uncertain with the reason where the value is implausible.
 // data is what modbus.Client.Do returned, at is when the reply ended.
 func (b *Block) AppendReadings(dst []point.Reading, device string, data []byte, at time.Time) []point.Reading {
 	for _, p := range b.points {
 		r := point.Reading{Device: device, Point: p.ID, Unit: p.Unit, Time: at}
-		if v, err := p.decode(data); err != nil {
-			r.Quality, r.Reason = point.Bad, err.Error()
-		} else {
-			r.Value = v
-		}
+		p.judge(&r, data)
 		dst = append(dst, r)
 	}
 	return dst
@@ -113,6 +110,22 @@ func (b *Block) AppendBad(dst []point.Reading, device, reason string, at time.Ti
 // Bad returns a reading of the point that has no value, with the reason.
 func (p *Point) Bad(device, reason string, at time.Time) point.Reading {
 	return point.Reading{Device: device, Point: p.ID, Unit: p.Unit, Quality: point.Bad, Reason: reason, Time: at}
+}
+
+// judge reads the point from the reply to its block, and how far to trust it.
+func (p placed) judge(r *point.Reading, data []byte) {
+	v, err := p.decode(data)
+	r.Value = v
+	switch {
+	case err != nil && v.Kind() == point.None:
+		r.Quality, r.Reason = point.Bad, err.Error()
+	case err != nil:
+		r.Quality, r.Reason = point.Uncertain, err.Error()
+	default:
+		if r.Reason = p.Range.doubt(v); r.Reason != "" {
+			r.Quality = point.Uncertain
+		}
+	}
 }
 
 // decode reads the point from the reply to its block.

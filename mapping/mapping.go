@@ -54,6 +54,7 @@ type Point struct {
 	ID       string
 	Register Register
 	Layout   layout.Layout
+	Range    Range  // that is plausible
 	Unit     string // e.g. "kWh"; empty for none
 	Interval time.Duration
 	Priority bool // keeps its interval when the line cannot carry everything

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -84,7 +85,11 @@ func (n Node) Bool(fallback bool) bool {
 
 // Int returns a whole number from lo to hi, and fallback where none is given.
 func (n Node) Int(lo, hi, fallback int) int {
-	n.shape.scalar(Int, float64(lo), float64(hi), strconv.Itoa(fallback))
+	stated := strconv.Itoa(fallback)
+	if fallback < lo {
+		stated = "" // stands for "not given"
+	}
+	n.shape.scalar(Int, float64(lo), float64(hi), stated)
 	s := n.text()
 	if s == "" {
 		return fallback
@@ -122,7 +127,7 @@ func parseInt(s string) (int64, *fixable) {
 	if len(digits) > 1 && digits[0] == '0' && digits[1] >= '0' && digits[1] <= '9' {
 		return 0, &fixable{
 			what: fmt.Sprintf("%s has a leading zero: some programs read that as an octal number", s),
-			fix:  "write " + strings.TrimLeft(digits, "0") + ", or 0x... for a hexadecimal number",
+			fix:  "write " + cmp.Or(strings.TrimLeft(digits, "0"), "0") + ", or 0x... for a hexadecimal number",
 		}
 	}
 	base, body := 10, s
@@ -138,7 +143,11 @@ func parseInt(s string) (int64, *fixable) {
 
 // number returns a finite decimal number, and fallback where none is given.
 func (n Node) number(fallback float64) float64 {
-	n.shape.unlimited(Number, strconv.FormatFloat(fallback, 'g', -1, 64))
+	stated := strconv.FormatFloat(fallback, 'g', -1, 64)
+	if math.IsInf(fallback, 0) {
+		stated = "" // stands for "not given"
+	}
+	n.shape.unlimited(Number, stated)
 	s := n.text()
 	if s == "" {
 		return fallback

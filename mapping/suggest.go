@@ -12,9 +12,11 @@ var foreignKeys = map[string]string{
 	"slave": "unit", "slave_id": "unit", "slaveid": "unit", "unitid": "unit", "unit_id": "unit", "node": "unit",
 	"serial": "port", "device_path": "port", "baudrate": "baud", "baud_rate": "baud", "speed": "baud", "parity": "format",
 	"name": "id", "key": "id", "address": "register", "data_type": "type", "datatype": "type",
-	"period": "interval", "scan_interval": "interval", "poll_interval": "interval", "factor": "scale", "multiplier": "scale",
+	"period": "interval", "scan_interval": "interval", "poll_interval": "interval",
+	"bit": "bits", "factor": "scale", "multiplier": "scale",
 	"swap": "order", "word_order": "order", "byte_order": "order", "byteorder": "order", "wordorder": "order", "endianness": "order",
 	"host": "url", "server": "url", "broker": "url", "user": "username", "topics": "send", "registers": "points", "tags": "points",
+	"float": "float32", "real": "float32", "double": "float64", "short": "int16", "word": "uint16", "dword": "uint32", "lword": "uint64",
 }
 
 func contains(keys []string, key string) bool { return slices.Contains(keys, key) }

@@ -41,13 +41,13 @@ func (g target) String() string {
 // a port, any other the id of a device in the site file.
 type targetFlags struct {
 	*flag.FlagSet
-	site, port  *string
-	line        lineFlags
-	unit        *uint
-	timeout     *time.Duration
-	echo        *bool
-	typ, order  *string
-	bit, length *int
+	site, port       *string
+	line             lineFlags
+	unit             *uint
+	timeout          *time.Duration
+	echo             *bool
+	typ, order, bits *string
+	length           *int
 }
 
 func newTargetFlags(name string) *targetFlags {
@@ -60,7 +60,7 @@ func newTargetFlags(name string) *targetFlags {
 	f.echo = f.Bool("echo", false, "")
 	f.typ = f.String("type", "", "")
 	f.order = f.String("order", "", "")
-	f.bit = f.Int("bit", 0, "")
+	f.bits = f.String("bits", "", "")
 	f.length = f.Int("length", 0, "")
 	return f
 }
@@ -155,13 +155,16 @@ func (f *targetFlags) layout(table mapping.Table) (l layout.Layout, span int, er
 		}
 		return l, 1, nil
 	}
-	cfg := layout.Config{Type: layout.Uint16, Bit: *f.bit, Words: *f.length}
-	var errs [2]error
+	cfg := layout.Config{Type: layout.Uint16, Words: *f.length}
+	var errs [3]error
 	if *f.typ != "" {
 		cfg.Type, errs[0] = layout.ParseType(*f.typ)
 	}
 	if *f.order != "" {
 		cfg.Order, errs[1] = layout.ParseOrder(*f.order, max(cfg.Type.Words(), 1))
+	}
+	if *f.bits != "" {
+		cfg.Bits, errs[2] = layout.ParseBits(*f.bits)
 	}
 	if err = errors.Join(errs[:]...); err == nil {
 		l, err = layout.New(cfg)

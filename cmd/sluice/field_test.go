@@ -69,7 +69,7 @@ devices:
       - {id: voltage,     register: input 0x0000, type: float32, unit: V}
       - {id: temperature, register: input 0x0002, type: int16, scale: 0.1, unit: "°C"}
       - {id: setpoint,    register: holding 0x0000, unit: mm}
-      - {id: alarm,       register: holding 0x0001, type: bool, bit: 8}
+      - {id: alarm,       register: holding 0x0001, bits: 8}
       - {id: pump,        register: coil 0x0002}
   - {id: gone, bus: line, unit: 9, points: [{id: a, register: holding 0x0000}, {id: b, register: input 0x0000}]}
   - {id: odd, bus: line, unit: 8, numbering: zero-based, points: [{id: there, register: input 1}, {id: missing, register: input 5}]}

@@ -136,7 +136,7 @@ func motion(p mapping.Point, seed uint32, name string, now time.Time) func(time.
 		swing := device.Signal{Waves: []device.Wave{{Amplitude: 1, Period: time.Duration(20+seed%60) * time.Second, Shift: turn}}}
 		return func(at time.Time) point.Value { return point.BoolValue(swing.At(at) > 0) }
 	case point.Text:
-		text := point.TextValue(name[:min(len(name), 2*p.Layout.Words())])
+		text := label(p.Layout, name, now)
 		return func(time.Time) point.Value { return text }
 	}
 	if rate, ok := counts(p.Unit, kind, p.Layout.Words()); ok {
@@ -152,6 +152,25 @@ func motion(p mapping.Point, seed uint32, name string, now time.Time) func(time.
 	}}
 	part := fit(p.Layout, g.mean-g.swing, g.mean+g.swing)
 	return func(at time.Time) point.Value { return point.FloatValue(part * swing.At(at)) }
+}
+
+// label is a text that a layout can hold: a name of its own, the device's, or now.
+func label(l layout.Layout, device string, now time.Time) point.Value {
+	texts := []string{device[:min(len(device), 2*l.Words())], device[:min(len(device), l.Words())]}
+	if e := l.Enum(); e != nil {
+		texts = e.Names()
+	}
+	for _, form := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04:05Z", "2006-01-02"} {
+		texts = append(texts, now.UTC().Format(form))
+	}
+	texts = append(texts, strings.Repeat("5a", 2*l.Words()))
+	b := make([]byte, 2*l.Words())
+	for _, text := range texts {
+		if v := point.TextValue(text); l.Encode(b, v) == nil {
+			return v
+		}
+	}
+	return point.Value{}
 }
 
 // fit is the part of a range, in powers of ten, that a layout can hold.

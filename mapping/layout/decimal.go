@@ -73,3 +73,29 @@ func multiply(a, b int64) (int64, bool) {
 	p := a * b
 	return p, a == 0 || p/a == b
 }
+
+// round returns d with so many decimals, halves away from zero.
+func (d decimal) round(decimals int) decimal {
+	drop := -decimals - d.exp
+	if drop <= 0 {
+		return d
+	}
+	if drop > 18 { // less than half of the last decimal
+		return decimal{}
+	}
+	unit := int64(1)
+	for range drop {
+		unit *= 10
+	}
+	half := unit / 2
+	if d.coef < 0 {
+		half = -half
+	}
+	whole, rest := d.coef/unit, d.coef%unit
+	if abs(rest) >= abs(half) {
+		whole += half / abs(half)
+	}
+	return decimal{whole, -decimals}
+}
+
+func abs(i int64) int64 { return max(i, -i) }

@@ -1,49 +1,51 @@
 package layout
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
 	"math/big"
 	"strconv"
-	"strings"
 
 	"sluice/mapping/point"
 )
 
-// Kind is what Decode returns and Encode takes; a number of any kind may be
-// encoded where this is a number.
-func (l Layout) Kind() point.Kind {
-	if l.linear != (linear{}) {
-		return point.Float
-	}
-	return l.shape.kind
-}
-
 // Encode writes v into b, the bytes of exactly the value's registers as a read
 // returned them: bits that belong to other values stay as they are. It is the
 // inverse of Decode: a number becomes the nearest one that the registers can
-// hold, halves away from zero, and Decode tells which. A text is filled up with
-// NUL. An error leaves b as it was: the value is of another kind, or too large.
+// hold, halves away from zero, and Decode tells which. An enum takes a name or
+// its number. A text is filled up with the padding. An error leaves b as it was:
+// the value is of another kind, too large, or what stands for no value.
 func (l Layout) Encode(b []byte, v point.Value) error {
-	if len(b) != 2*l.shape.words {
-		return fmt.Errorf("value spans %d bytes, not %d", 2*l.shape.words, len(b))
+	if len(b) != 2*l.Words() {
+		return fmt.Errorf("value spans %d bytes, not %d", 2*l.Words(), len(b))
 	}
-	if l.shape.kind == point.Text {
+	switch l.shape.form {
+	case characters:
 		return l.setText(b, v)
+	case hexadecimal:
+		return l.setHex(b, v)
 	}
 	u, err := l.raw(v)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case l.stands(u):
+		return fmt.Errorf("%v stands for no value", v)
 	}
-	mask := uint64(math.MaxUint64) >> (64 - l.shape.width) << l.shape.shift
+	mask := l.mask() << l.shape.shift
 	l.setBits(b, l.bits(b)&^mask|u<<l.shape.shift&mask)
 	return nil
 }
 
 // raw returns the bits that stand for v.
 func (l Layout) raw(v point.Value) (uint64, error) {
-	if l.shape.kind == point.Bool {
+	switch {
+	case l.enum != nil:
+		n, err := l.enum.number(v)
+		return uint64(n) & l.mask(), err
+	case l.shape.form == moment:
+		return l.rawMoment(v)
+	case l.shape.form == truth:
 		if v.Kind() != point.Bool {
 			return 0, fmt.Errorf("%v is neither true nor false", v)
 		}
@@ -53,7 +55,7 @@ func (l Layout) raw(v point.Value) (uint64, error) {
 	switch {
 	case err != nil:
 		return 0, err
-	case l.shape.kind == point.Float:
+	case l.shape.form == ieee:
 		return l.rawFloat(v, r)
 	default:
 		return l.rawInt(v, r)
@@ -61,35 +63,50 @@ func (l Layout) raw(v point.Value) (uint64, error) {
 }
 
 func (l Layout) rawFloat(v point.Value, r *big.Rat) (uint64, error) {
-	if l.shape.width == 32 {
-		f, _ := r.Float32()
-		if !finite(float64(f)) {
-			return 0, fmt.Errorf("%v is too large for a %s", v, l.shape.name)
-		}
-		return uint64(math.Float32bits(f)), nil
-	}
 	f, _ := r.Float64()
-	if !finite(f) {
+	u, ok := math.Float64bits(f), finite(f)
+	switch l.shape.width {
+	case 16:
+		var half uint16
+		half, ok = toHalf(f)
+		u = uint64(half)
+	case 32:
+		single, _ := r.Float32()
+		u, ok = uint64(math.Float32bits(single)), finite(float64(single))
+	}
+	if !ok {
 		return 0, fmt.Errorf("%v is too large for a %s", v, l.shape.name)
 	}
-	return math.Float64bits(f), nil
+	return u, nil
 }
 
 func (l Layout) rawInt(v point.Value, r *big.Rat) (uint64, error) {
 	i := round(r)
-	low, high := new(big.Int), new(big.Int).Lsh(big.NewInt(1), uint(l.shape.width))
-	if l.shape.kind == point.Int {
-		high.Rsh(high, 1)
-		low.Neg(high)
-	}
-	high.Sub(high, big.NewInt(1))
+	low, high := l.limits()
 	if i.Cmp(low) < 0 || i.Cmp(high) > 0 {
 		return 0, l.outOfRange(v, low, high)
 	}
-	if i.Sign() < 0 {
-		return uint64(i.Int64()), nil
+	switch {
+	case l.shape.form == bcd:
+		return toBCD(i.Uint64()), nil
+	case i.Sign() < 0:
+		return uint64(i.Int64()) & l.mask(), nil
+	default:
+		return i.Uint64(), nil
 	}
-	return i.Uint64(), nil
+}
+
+// limits are the least and the greatest whole number that the bits can hold.
+func (l Layout) limits() (low, high *big.Int) {
+	low, high = new(big.Int), new(big.Int).SetUint64(l.mask())
+	switch l.shape.form {
+	case bcd:
+		high.SetUint64(mostBCD(l.shape.width))
+	case signed:
+		high.Rsh(high, 1)
+		low.Not(high)
+	}
+	return low, high
 }
 
 // outOfRange names the values that the registers could hold.
@@ -116,7 +133,7 @@ func (l linear) invert(v point.Value) (*big.Rat, error) {
 	default:
 		return nil, fmt.Errorf("%q is not a number", v)
 	}
-	if l == (linear{}) {
+	if !l.set {
 		return r, nil
 	}
 	return r.Quo(r.Sub(r, l.offset.rat()), l.scale.rat()), nil
@@ -141,34 +158,8 @@ func round(r *big.Rat) *big.Int {
 
 // setBits stores u in the registers; bits is its inverse.
 func (l Layout) setBits(b []byte, u uint64) {
-	for i := l.shape.words - 1; i >= 0; i-- {
-		l.setWord(b[2*l.order.register(i, l.shape.words):], uint16(u))
+	for i := l.Words() - 1; i >= 0; i-- {
+		l.setWord(b[2*l.order.register(i, l.Words()):], uint16(u))
 		u >>= 16
 	}
-}
-
-func (l Layout) setWord(b []byte, w uint16) {
-	if l.order&swapBytes != 0 {
-		binary.LittleEndian.PutUint16(b, w)
-		return
-	}
-	binary.BigEndian.PutUint16(b, w)
-}
-
-func (l Layout) setText(b []byte, v point.Value) error {
-	s := v.Text()
-	switch {
-	case v.Kind() != point.Text:
-		return fmt.Errorf("%v is not a text", v)
-	case len(s) > len(b):
-		return fmt.Errorf("%q has %d bytes, there is room for %d", s, len(s), len(b))
-	case strings.ContainsRune(s, 0):
-		return fmt.Errorf("%q holds a NUL, which would end it", s)
-	}
-	for i := 0; i < len(b); i += 2 {
-		var pair [2]byte
-		copy(pair[:], s[min(i, len(s)):])
-		l.setWord(b[i:], binary.BigEndian.Uint16(pair[:]))
-	}
-	return nil
 }

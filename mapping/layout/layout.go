@@ -1,8 +1,8 @@
 // Package layout is how a value lies in registers: its type, which register and
-// which byte come first, the bit, the scale. A layout is compiled once, when a
-// mapping is read, and then turns the bytes of a reply into a value and a value
-// into the bytes of a write. The package is pure; it knows nothing of addresses,
-// requests or devices.
+// which byte come first, its bits, the scale, the names of its numbers. A layout
+// is compiled once, when a mapping is read, and then turns the bytes of a reply
+// into a value and a value into the bytes of a write. The package is pure; it
+// knows nothing of addresses, requests or devices.
 package layout
 
 import (
@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	"sluice/mapping/point"
@@ -19,33 +20,70 @@ import (
 // Protocol V1.1b3, 6.3).
 const MaxWords = 125
 
+// MaxRound is the most decimals that Round may keep.
+const MaxRound = 12
+
 var (
-	errNotANumber = errors.New("not a number")
-	errType       = errors.New("value has no type")
-	errOrder      = errors.New("value has no such order")
-	errFinite     = errors.New("scale and offset must be finite")
-	errWords      = errors.New("only a string has a length; its type gives every other value one")
-	errBit        = errors.New("only a bool has a bit")
+	errNotANumber   = errors.New("not a number")
+	errNotAvailable = errors.New("not available")
 )
 
 // Config says how a value lies in registers.
 type Config struct {
 	Type  Type
-	Order Order // the registers of a String come as they read, whatever it says
-	Words int   // of a String: registers it spans, 1 to MaxWords; else 0
-	Bit   int   // of a Bool: 0, the least significant, to 15; else 0
+	Order Order // the registers of a text come as they read, whatever it says
+	Words int   // of a text: registers it spans, 1 to MaxWords; else 0
+	Bits  Bits  // of an integer; the zero Bits are all of it, or bit 0 of a Bool
 
 	// The value is what the registers hold, times Scale, plus Offset. Scale 0
 	// means 1. Unless this changes nothing, a number becomes a Float.
 	Scale, Offset float64
+	Round         *int // decimals that a Float keeps, 0 to MaxRound, halves away from zero; nil: all
+
+	Enum    *Enum // names of the numbers of an integer; nil: none
+	Invalid Invalid
+	Padding Padding // what a text is filled up with when it is written
 }
 
-// Layout turns register bytes into values. It is immutable and comparable, and
-// may be used from several goroutines.
+// Bits are Width neighbouring bits of an integer, of which Low is the least
+// significant; bit 0 is the least significant of all. One bit is a truth value,
+// several are an unsigned number.
+type Bits struct{ Low, Width int }
+
+// ParseBits reads bits as files write them: "3", or "4..7" for several.
+func ParseBits(s string) (Bits, error) {
+	first, last, several := strings.Cut(s, "..")
+	low, err := strconv.ParseUint(first, 10, 6)
+	high := low
+	if several && err == nil {
+		high, err = strconv.ParseUint(last, 10, 6)
+	}
+	if err != nil || high < low {
+		return Bits{}, fmt.Errorf("%q is not a bit of a register such as 3, nor bits such as 4..7", s)
+	}
+	return Bits{Low: int(low), Width: int(high-low) + 1}, nil
+}
+
+// Padding is what follows a text in its registers.
+type Padding byte
+
+// The paddings.
+const (
+	NUL   Padding = 0
+	Space Padding = ' '
+)
+
+// Layout turns register bytes into values. It is immutable, and may be used from
+// several goroutines.
 type Layout struct {
-	shape  shape
-	order  Order
-	linear linear
+	shape   shape
+	typ     Type
+	order   Order
+	padding Padding
+	linear  linear
+	enum    *Enum
+	invalid *[]uint64 // raw bits that are no value
+	named   bool      // so are those of a set that has a name
 }
 
 // New checks cfg and compiles it.
@@ -53,81 +91,137 @@ func New(cfg Config) (Layout, error) {
 	if err := cfg.check(); err != nil {
 		return Layout{}, err
 	}
-	l := Layout{shape: shapes[cfg.Type], order: cfg.Order}
-	switch cfg.Type {
-	case Bool:
-		l.shape.shift = cfg.Bit
-	case String:
-		l.shape.words = cfg.Words
-	default:
-		l.linear = newLinear(cfg.Scale, cfg.Offset)
+	l := Layout{shape: shapes[cfg.Type], typ: cfg.Type, order: cfg.Order, padding: cfg.Padding, enum: cfg.Enum}
+	if cfg.Type.Text() {
+		l.shape.words = uint8(cfg.Words)
+	}
+	if cfg.Bits.Width > 0 {
+		l.shape.shift += uint8(cfg.Bits.Low)
+		l.shape.width = uint8(cfg.Bits.Width)
+		l.shape.form = unsigned
+		if cfg.Bits.Width == 1 {
+			l.shape.form = truth
+		}
+	}
+	l.linear = newLinear(cfg.Scale, cfg.Offset, cfg.Round)
+	if err := l.checkEnum(); err != nil {
+		return Layout{}, err
+	}
+	if err := l.refuse(cfg.Invalid); err != nil {
+		return Layout{}, err
 	}
 	return l, nil
 }
 
-func (cfg Config) check() error {
-	scaled := cfg.Scale != 0 && cfg.Scale != 1 || cfg.Offset != 0
+// Words is the number of registers that the value spans.
+func (l Layout) Words() int { return int(l.shape.words) }
+
+// Type is how the value's registers are read.
+func (l Layout) Type() Type { return l.typ }
+
+// Order is the order of the value's bytes.
+func (l Layout) Order() Order { return l.order }
+
+// Kind is what Decode returns and Encode takes; a number of any kind may be
+// encoded where this is a number.
+func (l Layout) Kind() point.Kind {
 	switch {
-	case !cfg.Type.valid():
-		return errType
-	case !cfg.Order.valid():
-		return errOrder
-	case !finite(cfg.Scale) || !finite(cfg.Offset):
-		return errFinite
-	case scaled && (cfg.Type == Bool || cfg.Type == String):
-		return fmt.Errorf("a %v has neither scale nor offset", cfg.Type)
-	case cfg.Type == String && (cfg.Words < 1 || cfg.Words > MaxWords):
-		return fmt.Errorf("a string spans 1 to %d registers, not %d", MaxWords, cfg.Words)
-	case cfg.Type != String && cfg.Words != 0:
-		return errWords
-	case cfg.Type == Bool && (cfg.Bit < 0 || cfg.Bit > 15):
-		return fmt.Errorf("the bits of a register are 0 to 15, not %d", cfg.Bit)
-	case cfg.Type != Bool && cfg.Bit != 0:
-		return errBit
+	case l.enum != nil:
+		return point.Text
+	case l.linear.set:
+		return point.Float
+	default:
+		return l.shape.kind()
 	}
-	return nil
 }
 
-// Words is the number of registers that the value spans.
-func (l Layout) Words() int { return l.shape.words }
+// Enum returns the names of the numbers; nil where they have none.
+func (l Layout) Enum() *Enum { return l.enum }
 
 // Decode returns the value in b, the bytes of exactly its registers in the order
-// they came over the wire. A float that holds NaN or an infinity, and a number
-// that scaling makes too large, is the error "not a number".
+// they came over the wire. An error without a value says why there is none: a
+// float that holds NaN or an infinity and a number that scaling makes too large
+// are "not a number", what the device sends in place of a value is "not
+// available". An error with a value says why it is implausible: a number that
+// has no name where others do is itself, in digits.
 //
 // The value is the one a person would work out with a pencil: a float32 is the
 // shortest decimal that stands for it, and 234 scaled by 0.1 is 23.4. A string
-// ends at the first NUL and has no blanks around it; bytes that are not UTF-8
-// become U+FFFD.
+// ends at the first byte 00 or FF and has no blanks around it; bytes that are not
+// UTF-8 become U+FFFD.
 func (l Layout) Decode(b []byte) (point.Value, error) {
-	if len(b) != 2*l.shape.words {
-		return point.Value{}, fmt.Errorf("value spans %d bytes, reply has %d", 2*l.shape.words, len(b))
+	if len(b) != 2*l.Words() {
+		return point.Value{}, fmt.Errorf("value spans %d bytes, reply has %d", 2*l.Words(), len(b))
 	}
-	if l.shape.kind == point.Text {
-		return point.TextValue(l.text(b)), nil
+	switch l.shape.form {
+	case characters:
+		return l.text(b)
+	case hexadecimal:
+		return l.hex(b), nil
 	}
-	spare := 64 - l.shape.width
-	u := l.bits(b) >> l.shape.shift << spare
-	switch l.shape.kind {
-	case point.Int:
-		return l.linear.int(int64(u) >> spare)
-	case point.Uint:
-		return l.linear.uint(u >> spare)
-	case point.Float:
-		if l.shape.width == 32 {
-			return l.linear.float32(math.Float32frombits(uint32(u >> spare)))
+	u := l.field(b)
+	switch {
+	case l.stands(u):
+		return point.Value{}, errNotAvailable
+	case l.enum != nil:
+		return l.enum.name(l.number(u))
+	case l.shape.form == moment:
+		return l.moment(u)
+	default:
+		return l.value(u)
+	}
+}
+
+// value is what the bits u of a number or a truth value mean.
+func (l Layout) value(u uint64) (point.Value, error) {
+	switch l.shape.form {
+	case signed:
+		return l.linear.int(l.number(u))
+	case unsigned:
+		return l.linear.uint(u)
+	case bcd:
+		digits, err := fromBCD(u)
+		if err != nil {
+			return point.Value{}, err
 		}
-		return l.linear.float64(math.Float64frombits(u))
+		return l.linear.uint(digits)
+	case ieee:
+		return l.float(u)
 	default:
 		return point.BoolValue(u != 0), nil
 	}
 }
 
+func (l Layout) float(u uint64) (point.Value, error) {
+	switch l.shape.width {
+	case 16:
+		return l.linear.float16(uint16(u))
+	case 32:
+		return l.linear.float32(math.Float32frombits(uint32(u)))
+	default:
+		return l.linear.float64(math.Float64frombits(u))
+	}
+}
+
+// number is u with its sign.
+func (l Layout) number(u uint64) int64 {
+	if l.shape.form != signed {
+		return int64(u)
+	}
+	spare := 64 - l.shape.width
+	return int64(u<<spare) >> spare
+}
+
+// field returns the bits of the value.
+func (l Layout) field(b []byte) uint64 { return l.bits(b) >> l.shape.shift & l.mask() }
+
+func (l Layout) mask() uint64 { return math.MaxUint64 >> (64 - l.shape.width) }
+
 // bits returns the registers in b as one number.
 func (l Layout) bits(b []byte) uint64 {
 	var u uint64
-	for i := range l.shape.words {
-		u = u<<16 | uint64(l.word(b[2*l.order.register(i, l.shape.words):]))
+	for i := range l.Words() {
+		u = u<<16 | uint64(l.word(b[2*l.order.register(i, l.Words()):]))
 	}
 	return u
 }
@@ -137,16 +231,6 @@ func (l Layout) word(b []byte) uint16 {
 		return binary.LittleEndian.Uint16(b)
 	}
 	return binary.BigEndian.Uint16(b)
-}
-
-func (l Layout) text(b []byte) string {
-	var buf [2 * MaxWords]byte
-	text := buf[:0]
-	for i := 0; i < len(b); i += 2 {
-		text = binary.BigEndian.AppendUint16(text, l.word(b[i:]))
-	}
-	s, _, _ := strings.Cut(string(text), "\x00")
-	return strings.TrimSpace(strings.ToValidUTF8(s, "\uFFFD"))
 }
 
 // Coil returns bit i of b, the packed bits of a coil or discrete input reply:

@@ -37,24 +37,44 @@ func TestScalingAtTheLimits(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
+	onOff := enum(t, 1, "on")
 	for _, tt := range []struct {
 		cfg  layout.Config
 		want string
 	}{
 		{layout.Config{}, "value has no type"},
-		{layout.Config{Type: layout.String + 1}, "value has no type"},
+		{layout.Config{Type: layout.Date32BCD + 1}, "value has no type"},
 		{layout.Config{Type: layout.Int16, Order: layout.DCBAHGFE + 1}, "value has no such order"},
 		{layout.Config{Type: layout.Int16, Scale: math.NaN()}, "scale and offset must be finite"},
 		{layout.Config{Type: layout.Int16, Offset: math.Inf(-1)}, "scale and offset must be finite"},
 		{layout.Config{Type: layout.Bool, Scale: 2}, "a bool has neither scale nor offset"},
+		{layout.Config{Type: layout.Uint16, Bits: layout.Bits{Low: 3, Width: 1}, Scale: 2}, "a bool has neither scale nor offset"},
 		{layout.Config{Type: layout.String, Words: 1, Offset: 1}, "a string has neither scale nor offset"},
+		{layout.Config{Type: layout.Unix32, Offset: 1}, "a unix32 has neither scale nor offset"},
 		{layout.Config{Type: layout.String}, "a string spans 1 to 125 registers, not 0"},
-		{layout.Config{Type: layout.String, Words: 126}, "a string spans 1 to 125 registers, not 126"},
-		{layout.Config{Type: layout.Int32, Words: 2},
-			"only a string has a length; its type gives every other value one"},
-		{layout.Config{Type: layout.Bool, Bit: 16}, "the bits of a register are 0 to 15, not 16"},
-		{layout.Config{Type: layout.Bool, Bit: -1}, "the bits of a register are 0 to 15, not -1"},
-		{layout.Config{Type: layout.Uint16, Bit: 3}, "only a bool has a bit"},
+		{layout.Config{Type: layout.Hex, Words: 126}, "a hex spans 1 to 125 registers, not 126"},
+		{layout.Config{Type: layout.Int32, Words: 2}, "only a text has a length; its type gives every other value one"},
+		{layout.Config{Type: layout.Bool, Bits: layout.Bits{Low: 16, Width: 1}}, "the bits of this value are 0 to 15"},
+		{layout.Config{Type: layout.Bool, Bits: layout.Bits{Low: -1, Width: 1}}, "the bits of this value are 0 to 15"},
+		{layout.Config{Type: layout.Bool, Bits: layout.Bits{Width: 2}}, "a bool is one bit"},
+		{layout.Config{Type: layout.Uint32, Bits: layout.Bits{Low: 30, Width: 3}}, "the bits of this value are 0 to 31"},
+		{layout.Config{Type: layout.Uint8High, Bits: layout.Bits{Low: 8, Width: 1}}, "the bits of this value are 0 to 7"},
+		{layout.Config{Type: layout.Uint16, Bits: layout.Bits{Low: 3}}, "the bits of this value are 0 to 15"},
+		{layout.Config{Type: layout.Float32, Bits: layout.Bits{Width: 1}}, "a float32 has no bits of its own, only an integer has"},
+		{layout.Config{Type: layout.Uint16, Padding: layout.Space}, "only a text is padded, with NUL or blanks"},
+		{layout.Config{Type: layout.String, Words: 1, Padding: 'x'}, "only a text is padded, with NUL or blanks"},
+		{layout.Config{Type: layout.Uint16, Round: new(1)}, "only a number with decimals can be rounded"},
+		{layout.Config{Type: layout.Float32, Round: new(13)}, "numbers are rounded to 0 to 12 decimals, not 13"},
+		{layout.Config{Type: layout.Float32, Enum: onOff}, "an enum names whole numbers that are not scaled"},
+		{layout.Config{Type: layout.Uint16, Scale: 2, Enum: onOff}, "an enum names whole numbers that are not scaled"},
+		{layout.Config{Type: layout.Uint8Low, Enum: enum(t, 256, "x")}, "256 does not fit into this value"},
+		{layout.Config{Type: layout.Uint16, Enum: enum(t, -1, "x")}, "-1 does not fit into this value"},
+		{layout.Config{Type: layout.Uint16, Invalid: layout.Invalid{Raw: []float64{65536}}},
+			"invalid: 65536 is out of range: this uint16 holds 0 to 65535"},
+		{layout.Config{Type: layout.Uint16, Invalid: layout.Invalid{Raw: make([]float64, 33)}}, "at most 32 values may be invalid, not 33"},
+		{layout.Config{Type: layout.Uint16, Invalid: layout.Invalid{Set: layout.NaN}}, "a uint16 cannot be NaN, only a float can"},
+		{layout.Config{Type: layout.BCD16, Invalid: layout.Invalid{Set: layout.SunSpec}}, "SunSpec has no invalid bcd16"},
+		{layout.Config{Type: layout.Hex, Words: 1, Invalid: layout.Invalid{Raw: []float64{1}}}, "a hex has no invalid numbers"},
 	} {
 		if _, err := layout.New(tt.cfg); err == nil || err.Error() != tt.want {
 			t.Errorf("New(%+v): error %v, want %q", tt.cfg, err, tt.want)
@@ -93,7 +113,7 @@ func TestCoil(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	for typ := layout.Bool; typ <= layout.String; typ++ {
+	for typ := layout.Bool; typ <= layout.Date32BCD; typ++ {
 		if got, err := layout.ParseType(typ.String()); got != typ || err != nil {
 			t.Errorf("ParseType(%q) = %v, %v", typ, got, err)
 		}
@@ -101,48 +121,13 @@ func TestNames(t *testing.T) {
 	for _, name := range []string{"", "float", "layout.Type(0)"} {
 		_, err := layout.ParseType(name)
 		want := fmt.Sprintf("%q is not a type: the types are bool, int8-high, int8-low, uint8-high, uint8-low, "+
-			"int16, uint16, int32, uint32, int48, uint48, int64, uint64, float32, float64, string", name)
+			"int16, uint16, int24, uint24, int32, uint32, int48, uint48, int64, uint64, float16, float32, float64, "+
+			"bcd16, bcd32, bcd64, string, string-high, string-low, hex, "+
+			"unix32, cp56time2a, datetime48, datetime48-bcd, date32-bcd", name)
 		if err == nil || err.Error() != want {
 			t.Errorf("ParseType(%q): error %v, want %q", name, err, want)
 		}
 	}
-}
-
-// FuzzDecode checks what holds for every layout and every reply: a value or an
-// error, and never a float that JSON does not have.
-func FuzzDecode(f *testing.F) {
-	f.Add(uint8(layout.Float32), uint8(0), 0.0, 0.0, 0, []byte{0x43, 0x66, 0x80, 0})
-	f.Add(uint8(layout.Float32), uint8(3), 0.1, -40.0, 0, []byte{0, 0, 0xC0, 0x7F})
-	f.Add(uint8(layout.Int64), uint8(1), 1.8, 32.0, 0, []byte{0x7F, 255, 255, 255, 255, 255, 255, 255})
-	f.Add(uint8(layout.Float64), uint8(0), 1e308, 0.0, 0, binary.BigEndian.AppendUint64(nil, math.Float64bits(-1e300)))
-	f.Add(uint8(layout.Bool), uint8(2), 1.0, 0.0, 9, []byte{1, 2})
-	f.Add(uint8(layout.String), uint8(2), 1.0, 0.0, 2, []byte("\xFFDS\x00"))
-	f.Fuzz(func(t *testing.T, typ, order uint8, scale, offset float64, n int, b []byte) {
-		cfg := layout.Config{
-			Type: layout.Type(typ), Order: layout.Order(order),
-			Scale: scale, Offset: offset,
-		}
-		switch cfg.Type {
-		case layout.Bool:
-			cfg.Bit = n
-		case layout.String:
-			cfg.Words = n
-		}
-		l, err := layout.New(cfg)
-		if err != nil {
-			return
-		}
-		v, err := l.Decode(b)
-		if (err == nil) != (v.Kind() != point.None) {
-			t.Fatalf("value %v with error %v", v, err)
-		}
-		if err == nil && len(b) != 2*l.Words() {
-			t.Fatalf("%d bytes read as %d registers", len(b), l.Words())
-		}
-		if v.Kind() == point.Float && (math.IsNaN(v.Float()) || math.IsInf(v.Float(), 0)) {
-			t.Fatalf("got %v", v)
-		}
-	})
 }
 
 // FuzzFloat32 checks that the decimal published for a float32 is that float32.
@@ -163,8 +148,8 @@ func FuzzFloat32(f *testing.F) {
 }
 
 func TestNumbersAreDecodedWithoutAllocating(t *testing.T) {
-	wire := unhex(t, "4048f5c34048f5c3")
-	for typ := layout.Bool; typ <= layout.Float64; typ++ {
+	wire := unhex(t, "4048950340489503")
+	for typ := layout.Bool; typ <= layout.BCD64; typ++ {
 		for _, scale := range []float64{1, 0.1, 1e-300} {
 			if typ == layout.Bool && scale != 1 {
 				continue
@@ -212,6 +197,16 @@ func ExampleLayout_Decode() {
 	v, err := temperature.Decode([]byte{0x00, 0xEA})
 	fmt.Println(v, err)
 	// Output: 23.4 <nil>
+}
+
+// enum is an enum of one number.
+func enum(tb testing.TB, number int64, name string) *layout.Enum {
+	tb.Helper()
+	e, err := layout.NewEnum([]int64{number}, []string{name})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return e
 }
 
 func compile(tb testing.TB, cfg layout.Config) layout.Layout {

@@ -3,12 +3,13 @@
 
     python3 vectors.py > vectors.txt
 
-A line is: type, order, bit or length (- for none), scale,
+A line is: type, order, bits or length (- for none), scale,
 offset, the registers in hex, the kind of value and the value.
 """
 
 import json
 import struct
+from datetime import datetime, timezone
 from decimal import Decimal
 from fractions import Fraction
 
@@ -21,6 +22,7 @@ ORDERS = {  # by bytes; the letter is the byte of the value, A the most signific
 
 INTEGERS = {  # bytes, signed
     "int16": (2, True), "uint16": (2, False),
+    "int24": (3, True), "uint24": (3, False),
     "int32": (4, True), "uint32": (4, False),
     "int48": (6, True), "uint48": (6, False),
     "int64": (8, True), "uint64": (8, False),
@@ -28,10 +30,12 @@ INTEGERS = {  # bytes, signed
 
 FLOATS = [0.0, 1.0, -1.0, 0.1, 23.4, 70.0, 230.5, -123456.78, 1e-7, 1e21, 16777216.0]
 EXTREMES = {
+    "float16": ["7bff", "fbff", "0400", "0001", "03ff", "8001", "3c01"],
     "float32": ["7f7fffff", "ff7fffff", "00800000", "00000001"],
     "float64": ["7fefffffffffffff", "ffefffffffffffff", "0010000000000000", "0000000000000001"],
 }
 NOT_NUMBERS = {
+    "float16": ["7e00", "fe00", "7c01", "7c00", "fc00"],
     "float32": ["7fc00000", "ffc00000", "7f800001", "7f800000", "ff800000"],
     "float64": ["7ff8000000000000", "7ff0000000000001", "7ff0000000000000", "fff0000000000000"],
 }
@@ -42,12 +46,16 @@ def wire(big_endian, order):
 
 
 def line(typ, order, registers, kind, value, extra="-", scale="1", offset="0"):
-    print(typ, order, extra, scale, offset, wire(registers, order), kind, value, sep="\t")
+    if typ == "hex":
+        on_wire = "".join(wire(registers[i:i + 2], order) for i in range(0, len(registers), 2))
+    else:
+        on_wire = wire(registers, order)
+    print(typ, order, extra, scale, offset, on_wire, kind, value, sep="\t")
 
 
 def shortest(registers):
     """The decimal a float stands for: the fewest digits that give it back."""
-    form = ">f" if len(registers) == 4 else ">d"
+    form = {2: ">e", 4: ">f", 8: ">d"}[len(registers)]
     value = struct.unpack(form, registers)[0]
     for digits in range(17):
         text = f"{value:.{digits}e}"
@@ -69,7 +77,9 @@ def integers():
             values |= {-1, -123, -pattern}
         for value in sorted(values):
             registers = value.to_bytes(size, "big", signed=signed)
-            for order in ORDERS[size]:
+            if size == 3:
+                registers = b"\xEE" + registers  # somebody else's
+            for order in ORDERS[len(registers)]:
                 line(typ, order, registers, "int" if signed else "uint", value)
 
 
@@ -88,11 +98,72 @@ def bits():
         for bit in range(16):
             line("bool", order, (1 << bit).to_bytes(2, "big"), "bool", "true", bit)
             line("bool", order, (0xFFFF ^ 1 << bit).to_bytes(2, "big"), "bool", "false", bit)
+    for typ, size in (("uint16", 2), ("int16", 2), ("uint32", 4), ("int32", 4), ("uint48", 6), ("uint64", 8)):
+        value = int.from_bytes(bytes.fromhex("fedcba9876543210")[:size], "big")
+        for order in ORDERS[size]:
+            for low, high in ((0, 1), (4, 7), (3, 12), (0, 8 * size - 1), (8 * size - 3, 8 * size - 1)):
+                field = value >> low & (1 << high - low + 1) - 1
+                line(typ, order, value.to_bytes(size, "big"), "uint", field, f"{low}..{high}")
+            for bit in (0, 5, 8 * size - 1):
+                told = "true" if value >> bit & 1 else "false"
+                line(typ, order, value.to_bytes(size, "big"), "bool", told, f"{bit}")
+
+
+def bcd():
+    for digits in (4, 8, 16):
+        for value in sorted({0, 1, 9, 10, 1234, 9999, 10 ** digits - 1, 12345678 % 10 ** digits}):
+            registers = bytes.fromhex(f"{value:0{digits}d}")
+            for order in ORDERS[digits // 2]:
+                line(f"bcd{4 * digits}", order, registers, "uint", value)
+        registers = bytes.fromhex("1a" + "0" * (digits - 2))
+        line(f"bcd{4 * digits}", ORDERS[digits // 2][0], registers, "error",
+             f"0x{registers.hex()} is not in decimal digits")
+    line("bcd16", "AB", bytes.fromhex("2345"), "float", "234.5", scale="0.1")
+
+
+def moments():
+    forms = (
+        ("unix32", "%Y-%m-%dT%H:%M:%SZ", lambda t: struct.pack(">I", int(t.timestamp()))),
+        ("cp56time2a", None, lambda t: b"\xEE" + struct.pack(
+            ">BBBBBH", t.year - 2000, t.month, t.day | t.isoweekday() << 5, t.hour | 0x80, t.minute,
+            t.second * 1000 + t.microsecond // 1000)),
+        ("datetime48", "%Y-%m-%dT%H:%M:%S", lambda t: bytes((
+            t.year - 2000, t.month, t.day, t.hour, t.minute, t.second))),
+        ("datetime48-bcd", "%Y-%m-%dT%H:%M:%S", lambda t: bytes.fromhex(t.strftime("%y%m%d%H%M%S"))),
+        ("date32-bcd", "%Y-%m-%d", lambda t: bytes.fromhex(t.strftime("%Y%m%d"))),
+    )
+    for year, month, day, *clock in (
+        (2026, 11, 21, 3, 40, 59, 250_000), (2000, 1, 1, 0, 0, 0, 0), (2024, 2, 29, 23, 59, 59, 999_000),
+        (2099, 12, 31, 12, 30, 0, 1_000),
+    ):
+        t = datetime(year, month, day, *clock, tzinfo=timezone.utc)
+        for typ, form, pack in forms:
+            registers = pack(t)
+            text = t.strftime(form) if form else t.strftime("%Y-%m-%dT%H:%M:%S.") + f"{t.microsecond // 1000:03d}"
+            for order in ORDERS[len(registers)]:
+                line(typ, order, registers, "text", json.dumps(text))
+    for typ, registers, why in (
+        ("cp56time2a", "001a0b1503a80000", "device says that its time is invalid"),
+        ("cp56time2a", "001a0d1503000000", "not a date and time"),
+        ("cp56time2a", "001a0b150300ea60", "not a date and time"),
+        ("datetime48", "1a021d000000", "not a date and time"),
+        ("datetime48", "000000000000", "not a date and time"),
+        ("datetime48-bcd", "261121034060", "not a date and time"),
+        ("datetime48-bcd", "26112103405a", "0x26112103405a is not in decimal digits"),
+        ("date32-bcd", "20261131", "not a date and time"),
+    ):
+        line(typ, ORDERS[len(registers) // 2][0], bytes.fromhex(registers), "error", why)
+
+
+def bytes_of_registers():
+    raw = bytes.fromhex("00ff0a1bc2d3")
+    line("hex", "AB", raw, "text", json.dumps(raw.hex()), 3)
+    line("hex", "BA", raw, "text", json.dumps(raw.hex()), 3)
 
 
 def floats():
-    for typ, form in (("float32", ">f"), ("float64", ">d")):
-        registers = [struct.pack(form, f) for f in FLOATS]
+    for typ, form in (("float16", ">e"), ("float32", ">f"), ("float64", ">d")):
+        registers = [struct.pack(form, f) for f in FLOATS if typ != "float16" or abs(f) < 65000]
         registers += [bytes.fromhex(h) for h in EXTREMES[typ]]
         for order in ORDERS[struct.calcsize(form)]:
             for r in registers:
@@ -108,6 +179,8 @@ def strings():
         (b"A\0trailing junk.", "A"),
         (b" padded   ", "padded"),
         (b"\0\0\0\0", ""),
+        (b"\xff\xff\xff\xff", ""),
+        (b"AB\xff\xff", "AB"),
         ("21 °C".encode(), "21 °C"),
         (b"21 \xb0C\0", "21 \ufffdC"),
         (b"x" * 250, "x" * 250),
@@ -116,6 +189,14 @@ def strings():
             registers = "".join(wire(raw[i:i + 2], order) for i in range(0, len(raw), 2))
             print("string", order, len(raw) // 2, 1, 0, registers,
                   "text", json.dumps(text, ensure_ascii=False), sep="\t")
+
+
+        if len(raw) > 200:
+            continue
+        for order in ORDERS[2]:
+            for typ, pair in (("string-high", lambda c: bytes((c, 0x41))), ("string-low", lambda c: bytes((0x41, c)))):
+                registers = "".join(wire(pair(c), order) for c in raw)
+                print(typ, order, len(raw), 1, 0, registers, "text", json.dumps(text, ensure_ascii=False), sep="\t")
 
 
 def scaled():
@@ -149,6 +230,9 @@ def scaled():
 integers()
 small_integers()
 bits()
+bcd()
+moments()
+bytes_of_registers()
 floats()
 strings()
 scaled()

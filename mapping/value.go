@@ -1,0 +1,169 @@
+package mapping
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"sluice/mapping/layout"
+)
+
+// valueKeys are what a point says of a value in registers, and a bit has not.
+var valueKeys = []string{"bits", "length", "padding", "order", "scale", "offset", "round", "invalid", "enum"}
+
+// readLayout reads how the value of a point lies in its registers.
+func readLayout(m Map, table Table, order layout.Order) layout.Layout {
+	if table.Bits() {
+		checkBit(m, table)
+		return layout.Layout{}
+	}
+	cfg := layout.Config{Type: layout.Uint16, Words: m.Get("length").Int(1, layout.MaxWords, 0)}
+	switch typ, err := readType(m.Get("type")); {
+	case err != nil:
+		return layout.Layout{}
+	case typ != 0:
+		cfg.Type = typ
+	}
+	cfg.Order = readOrder(m.Get("order"), cfg.Type, order)
+	if m.Get("padding").Choice("nul", "space") == "space" {
+		cfg.Padding = layout.Space
+	}
+	if cfg.Type.Text() && cfg.Words == 0 {
+		m.Need("length", "8")
+		return layout.Layout{}
+	}
+	return compile(m, cfg)
+}
+
+// compile adds what holds of whole values and of bits alike, and compiles.
+func compile(m Map, cfg layout.Config) layout.Layout {
+	cfg.Scale = readScale(m.Get("scale"))
+	cfg.Offset = m.Get("offset").number(0)
+	cfg.Enum = readEnum(m.Get("enum"))
+	cfg.Invalid = readInvalid(m.Get("invalid"))
+	if round := m.Get("round").Int(0, layout.MaxRound, -1); round >= 0 {
+		cfg.Round = &round
+	}
+	if bits := m.Get("bits"); bits.Present() {
+		var err error
+		if cfg.Bits, err = layout.ParseBits(bits.Text()); err != nil {
+			bits.Problem("write one bit as 3, several as 4..7; bit 0 is the least significant", "%q is neither a bit nor bits", bits.text())
+			return layout.Layout{}
+		}
+	}
+	l, err := layout.New(cfg)
+	if err != nil {
+		m.node.Problem("change the type, or leave the key out that does not go with it", "%s", err)
+	}
+	return l
+}
+
+// checkBit refuses what means nothing for a coil or discrete input.
+func checkBit(m Map, table Table) {
+	if typ := m.Get("type"); typ.Present() && typ.Text() != "bool" {
+		typ.Problem("leave the type out, or write type: bool", "a %s is one bit and cannot be %s", table, typ.Text())
+	}
+	for _, key := range valueKeys {
+		if n := m.Get(key); n.Present() {
+			n.Problem("leave it out", "means nothing for a %s, which is one bit", table)
+		}
+	}
+}
+
+// readType returns 0 where no type is given.
+func readType(n Node) (layout.Type, error) {
+	s := n.Text()
+	if s == "" {
+		return 0, nil
+	}
+	t, err := layout.ParseType(s)
+	if err != nil {
+		n.Problem(typeFix(s), "%q is not a type", s)
+	}
+	return t, err
+}
+
+// readOrder reads the order of one value, which must suit its length; what its
+// device says is a rule that suits every value.
+func readOrder(n Node, t layout.Type, outer layout.Order) layout.Order {
+	if !n.Present() {
+		return outer
+	}
+	letters := n.Choice(layout.AllOrders()...)
+	words := max(t.Words(), 1) // a text has an order in each register only
+	o, err := layout.ParseOrder(letters, words)
+	if err == nil || letters != n.Text() {
+		return o
+	}
+	n.Problem("write one of "+list(layout.OrderNames(words)), "%s is not an order of a value of type %s", letters, t)
+	return outer
+}
+
+func readScale(n Node) float64 {
+	scale := n.number(1)
+	if scale == 0 {
+		n.Problem("leave it out for 1", "a scale of 0 makes every value 0")
+	}
+	return scale
+}
+
+// readEnum reads the names of numbers; nil where there are none.
+func readEnum(n Node) *layout.Enum {
+	var numbers []int64
+	var names []string
+	for _, e := range n.Entries() {
+		number, err := parseInt(e.Key.text())
+		if err != nil {
+			e.Key.Problem(err.fix, "%s", err.what)
+			return nil
+		}
+		numbers = append(numbers, number)
+		names = append(names, e.Value.Text())
+	}
+	if !n.Present() || n.resolved().Kind != yaml.MappingNode {
+		return nil
+	}
+	enum, err := layout.NewEnum(numbers, names)
+	if err != nil {
+		n.Problem(`write it as {0: "off", 1: auto}`, "%s", err)
+	}
+	return enum
+}
+
+// readInvalid reads what a device sends in place of a value: a list of numbers,
+// or the name of a set.
+func readInvalid(n Node) (in layout.Invalid) {
+	if n.IsScalar() {
+		in.Set = layout.InvalidSet(slices.Index(invalidSets, n.Choice(invalidSets...)))
+		return in
+	}
+	for _, item := range n.Seq() {
+		in.Raw = append(in.Raw, item.raw())
+	}
+	return in
+}
+
+// invalidSets are the names of layout.NoSet, SunSpec and NaN.
+var invalidSets = []string{"none", "sunspec", "nan"}
+
+// raw returns a number as registers hold it, in decimal or with 0x.
+func (n Node) raw() float64 {
+	if !strings.HasPrefix(strings.ToLower(n.text()), "0x") {
+		return n.number(0)
+	}
+	u, err := strconv.ParseUint(n.text()[2:], 16, 64)
+	if err != nil {
+		n.Problem("write digits only, e.g. 65535 or 0xFFFF", "%q is not a number", n.text())
+	}
+	return float64(u)
+}
+
+func typeFix(s string) string {
+	names := layout.TypeNames()
+	if near := nearest(s, names); near != "" {
+		return "did you mean \"" + near + "\"? The types are " + list(names)
+	}
+	return "the types are " + strings.Join(names, ", ")
+}
