@@ -47,11 +47,13 @@ func readProbe(n Node) (Probe, bool) {
 	p := Probe{Identity: m.Get("identity").Text(), Text: m.Get("text").Text()}
 	p.Min, p.Max = m.Get("min").number(math.Inf(-1)), m.Get("max").number(math.Inf(1))
 	for _, item := range m.Get("is").Seq() {
-		if item.Text() == "unit" {
+		if s := item.Text(); s == "unit" {
 			p.IsUnit = true
-			continue
+		} else if i, err := parseInt(s); err == nil {
+			p.Is = append(p.Is, float64(i))
+		} else {
+			p.Is = append(p.Is, item.number(0))
 		}
-		p.Is = append(p.Is, item.number(0))
 	}
 	if p.Identity != "" {
 		return p, true
