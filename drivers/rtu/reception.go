@@ -20,7 +20,10 @@ const (
 	fifoHolds = 4
 )
 
-var errDamaged = errors.New("the reply arrived damaged")
+var (
+	errDamaged = errors.New("the reply arrived damaged")
+	errOther   = errors.New("the unit answered something else")
+)
 
 // reception is the search for one reply in what arrives.
 type reception struct {
@@ -30,6 +33,7 @@ type reception struct {
 	lump  int // bytes that came at first, when they are the start of the reply
 
 	broken  bool // a reply began, but was damaged or stopped
+	other   bool // the unit sent a whole frame that is not the reply
 	stray   int  // bytes that belong to no frame
 	foreign int  // bytes of whole frames that are not ours
 }
@@ -61,6 +65,7 @@ func (r *reception) scan(stopped bool) (frame []byte, missing int) {
 			r.broken = true
 		}
 		if n := foreignFrame(r.buf[at:]); n > 0 {
+			r.other = r.other || r.buf[at] == r.want.unit
 			r.foreign += n
 			at += n
 			continue
@@ -88,6 +93,8 @@ func (r *reception) failure(w window) error {
 		e.Fault, e.Err = modbus.Frame, errDamaged
 	case r.stray > noise:
 		e.Fault, e.Err = modbus.Frame, fmt.Errorf("%d bytes that are no reply: noise, or another speed or parity", r.stray)
+	case r.other:
+		e.Fault, e.Err = modbus.Frame, errOther
 	case r.foreign > 0:
 		e.Err = fmt.Errorf("no reply within %v, but frames of others", w.timeout)
 	default:

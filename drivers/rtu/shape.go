@@ -19,17 +19,30 @@ const exceptionBit = 0x80
 
 // shape is what a correct reply to one request looks like.
 type shape struct {
-	unit byte
+	unit  byte
+	first int // bytes to wait for once there is one
 	modbus.Shape
 }
+
+// short is a reply that is waited for as a whole once it has begun. Of a longer one
+// its head is looked at first: an exception is over after five bytes.
+const short = 32
 
 // shapeOf reads a request, complete with checksum.
 func shapeOf(adu []byte) (shape, error) {
 	if len(adu) < minFrame || len(adu) > maxFrame {
 		return shape{}, fmt.Errorf("a request of %d bytes is no RTU frame", len(adu))
 	}
-	s, err := modbus.ShapeOf(modbus.Function(adu[1]), adu[2:len(adu)-2])
-	return shape{adu[0], s}, err
+	f := modbus.Function(adu[1])
+	s, err := modbus.ShapeOf(f, adu[2:len(adu)-2])
+	if err != nil {
+		return shape{}, err
+	}
+	first := minFrame
+	if size, ok := s.Match(f, nil); ok && minFrame+size <= short {
+		first += size
+	}
+	return shape{adu[0], first, s}, nil
 }
 
 // verdict is what can be said about bytes that may start a reply.
@@ -50,7 +63,7 @@ func (s *shape) judge(b []byte, stopped bool) (v verdict, size int) {
 	case b[0] != s.unit:
 		return foreign, 0
 	case len(b) == 1:
-		return incomplete, minFrame
+		return incomplete, s.first
 	}
 	f := modbus.Function(b[1])
 	size, ok := s.Match(f, b[2:])

@@ -1,6 +1,7 @@
 package rtu_test
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -296,3 +297,24 @@ func (s sleepy) Read(p []byte) (int, error) {
 }
 
 func (s sleepy) Pause(d time.Duration) error { return s.wire.Pause(d + s.lag) }
+
+// Byte by byte, a short reply takes two wake-ups: for its first byte and its last.
+// An exception in its place is taken when the reply would have ended.
+func TestShortReplyIsWaitedForAsAWhole(t *testing.T) {
+	for _, code := range []byte{0, 2} {
+		synctest.Test(t, func(t *testing.T) {
+			w, _, client := newWire(rtu.Config{})
+			if code > 0 {
+				w.device = func(req []byte, end time.Time) { w.say(end.Add(latency), exception(req, code)...) }
+			}
+			start := time.Now()
+			_, err := client.Do(readHolding(1, 0, 10), timing)
+			if e, ok := errors.AsType[*modbus.Error](err); ok != (code > 0) || ok && e.Exception != code {
+				t.Errorf("error %v, want exception %d", err, code)
+			}
+			if end := line.Silence() + line.Chars(8) + latency + line.Chars(25); time.Since(start) != end || w.reads != 2 {
+				t.Errorf("exception %d: %v and %d wake-ups, want %v and 2", code, time.Since(start), w.reads, end)
+			}
+		})
+	}
+}
