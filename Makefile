@@ -80,6 +80,11 @@ bench-faults: libmodbus ## wrong values taken for an answer on a bad line, besid
 	$(say) 'exchanges on a bad line'
 	@$(GO) run ./test/bench faults
 
+.PHONY: soak
+soak: ## the gateway on lines where everything goes wrong: memory, goroutines and files have to stay (30 min)
+	$(say) 'half an hour of faults'
+	@$(GO) run ./test/soak bus -for 30m
+
 .PHONY: libmodbus
 libmodbus: ## installs what only these two benchmarks need, when it is missing
 	$(say) 'libmodbus'

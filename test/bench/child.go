@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice/drivers/modbus"
+	"sluice/drivers/sim/device"
 )
 
 // childName is the argument by which this program runs as the process of one
@@ -93,12 +94,14 @@ func (j job) perform(s stack) (o outcome) {
 	return o
 }
 
+// right reports whether data is what the unit, a device.Pattern, holds from address
+// on. testdata/libmodbus.c knows the pattern too.
 func right(data []byte, unit modbus.UnitID, address uint16, registers int) bool {
 	if len(data) != 2*registers {
 		return false
 	}
 	for i := range registers {
-		if binary.BigEndian.Uint16(data[2*i:]) != value(unit, address+uint16(i)) {
+		if binary.BigEndian.Uint16(data[2*i:]) != device.Pattern(unit).Value(address+uint16(i)) {
 			return false
 		}
 	}

@@ -47,23 +47,6 @@ func (c conditions) holdback() time.Duration {
 	return max(0, c.line.Chars(4)-c.line.Silence())
 }
 
-// pattern is a device of which every register of every unit holds another value.
-type pattern modbus.UnitID
-
-func (p pattern) Read(_ time.Time, _ device.Table, address uint16, words []uint16) error {
-	for i := range words {
-		words[i] = value(modbus.UnitID(p), address+uint16(i))
-	}
-	return nil
-}
-
-func (p pattern) Write(time.Time, device.Table, uint16, []uint16) error {
-	return device.IllegalFunction
-}
-
-// value is what a pattern holds. testdata/libmodbus.c knows it too.
-func value(unit modbus.UnitID, address uint16) uint16 { return uint16(unit)*257 ^ address*40503 }
-
 // sample is one stack under one set of conditions.
 type sample struct {
 	outcome
@@ -81,7 +64,7 @@ func (c conditions) measure(ctx context.Context, command []string, stack string)
 	defer pty.Unplug()
 	units := map[modbus.UnitID]sim.Unit{}
 	for id := modbus.UnitID(1); int(id) <= c.units; id++ {
-		units[id] = sim.Unit{Device: pattern(id), Latency: c.latency, Queue: true}
+		units[id] = sim.Unit{Device: device.Pattern(id), Latency: c.latency, Queue: true}
 	}
 	var late []time.Duration
 	note := func(r sim.Reply) { late = append(late, time.Since(r.At)) }
