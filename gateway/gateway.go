@@ -99,7 +99,7 @@ func (g *Gateway) addBridge(c config.Bridge, me *presence.Presence, stateDir str
 	if err != nil {
 		return fmt.Errorf("bridge %s: %w", c.ID, err)
 	}
-	q, err := queue.Open(queueConfig(c, stateDir), g.log.With("bridge", c.ID))
+	q, err := queue.Open(QueueConfig(c, stateDir), g.log.With("bridge", c.ID))
 	if err != nil {
 		return fmt.Errorf("bridge %s: %w", c.ID, err)
 	}

@@ -7,15 +7,22 @@ import (
 	"sluice/gateway/config"
 )
 
-// queueConfig describes the queue of a bridge.
-func queueConfig(c config.Bridge, stateDir string) queue.Config {
-	cfg := queue.Config{Dir: filepath.Join(stateDir, "queue", c.ID), Lanes: map[queue.Name]queue.Limits{}}
-	for _, name := range queue.Names() {
-		limits := queue.Limits{MaxBytes: c.Queue.Bytes, CommitDelay: c.Queue.CommitDelay, WhenFull: queue.Reject}
-		if c.Queue.DropOldest {
-			limits.WhenFull = queue.DropOldest
-		}
-		cfg.Lanes[name] = limits
+// QueueDir is where the queue of a bridge lives in a state folder.
+func QueueDir(stateDir, bridge string) string { return filepath.Join(stateDir, "queue", bridge) }
+
+// QueueConfig describes the queue of a bridge.
+func QueueConfig(c config.Bridge, stateDir string) queue.Config {
+	return queue.Config{Dir: QueueDir(stateDir, c.ID), Lanes: map[queue.Name]queue.Limits{
+		queue.Alarm:     limits(c.Queue.Alarm),
+		queue.Telemetry: limits(c.Queue.Telemetry),
+		queue.Bulk:      limits(c.Queue.Bulk),
+	}}
+}
+
+func limits(l config.Lane) queue.Limits {
+	out := queue.Limits{MaxBytes: l.Bytes, Reserve: l.Reserve, Keep: l.Keep, CommitDelay: l.CommitDelay, WhenFull: queue.Reject}
+	if l.DropOldest {
+		out.WhenFull = queue.DropOldest
 	}
-	return cfg
+	return out
 }

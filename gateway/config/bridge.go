@@ -15,14 +15,9 @@ import (
 
 // Limits and defaults of a bridge.
 const (
-	minKeepAlive       = 5 * time.Second
-	maxKeepAlive       = 20 * time.Minute
-	defaultKeepAlive   = 60 * time.Second
-	minQueue           = 4 << 20
-	maxQueue           = 1 << 40
-	defaultQueue       = 256 << 20
-	maxCommitDelay     = time.Minute
-	defaultCommitDelay = 200 * time.Millisecond
+	minKeepAlive     = 5 * time.Second
+	maxKeepAlive     = 20 * time.Minute
+	defaultKeepAlive = 60 * time.Second
 )
 
 func (r *reader) bridges(n mapping.Node) []Bridge {
@@ -153,15 +148,6 @@ func (r *reader) readable(n mapping.Node) string {
 	}
 	f.Close()
 	return path
-}
-
-func (r *reader) queue(n mapping.Node) Queue {
-	m := n.Map("size", "when_full", "commit_delay")
-	return Queue{
-		Bytes:       m.Get("size").Size(minQueue, maxQueue, defaultQueue),
-		DropOldest:  m.Get("when_full").Choice("drop-oldest", "reject") == "drop-oldest",
-		CommitDelay: m.Get("commit_delay").Duration(0, maxCommitDelay, defaultCommitDelay),
-	}
 }
 
 func (r *reader) send(n mapping.Node) []Rule {

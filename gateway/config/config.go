@@ -70,13 +70,6 @@ type Bridge struct {
 	Send         []Rule
 }
 
-// Queue is the bridge's store on flash.
-type Queue struct {
-	Bytes       int64
-	DropOldest  bool // at the limit; else new messages are refused
-	CommitDelay time.Duration
-}
-
 // Rule says which local topics go upstream, and as what.
 type Rule struct {
 	Match   string   // topic filter

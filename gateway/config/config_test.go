@@ -113,16 +113,18 @@ bridges:
 		fmt.Sprintf("# the broker keeps the last value for new subscribers (default %v)", c.Outputs[0].Retain),
 		fmt.Sprintf("{address: %q}  # (default)", c.Broker.Listen[0]),
 		fmt.Sprintf("# 5s to 20m (default %.0fs)", b.KeepAlive.Seconds()),
-		"# on disk, 4MiB to 1TiB (default " + mapping.FormatSize(b.Queue.Bytes) + ")",
+		"# on disk, 4MiB to 1TiB (default " + mapping.FormatSize(b.Queue.Telemetry.Bytes) + ")",
 		"# drop-oldest, or reject: publishers get no acknowledgement (default drop-oldest)",
-		"# messages wait so long to be written together, 0s to 1m (default " + mapping.FormatDuration(b.Queue.CommitDelay) + ")",
+		"alarm: {size: " + mapping.FormatSize(b.Queue.Alarm.Bytes) + ", keep: 0s, when_full: drop-oldest, commit_delay: " + mapping.FormatDuration(b.Queue.Alarm.CommitDelay) + "}",
+		"bulk: {size: " + mapping.FormatSize(b.Queue.Bulk.Bytes) + ", keep: 0s, when_full: drop-oldest, commit_delay: " + mapping.FormatDuration(b.Queue.Bulk.CommitDelay) + "}",
+		"# messages wait so long to be written together, 0s to 1m (default " + mapping.FormatDuration(b.Queue.Telemetry.CommitDelay) + ")",
 	} {
 		if !strings.Contains(configs.Reference, stated) {
 			t.Errorf("the reference does not say %q", stated)
 		}
 	}
-	if c.Gateway != c.Site || b.ClientID != c.Gateway || !b.Queue.DropOldest || b.Send[0].To != "{topic}" {
-		t.Errorf("gateway %q, client id %q, drop oldest %v, to %q: not as the reference says", c.Gateway, b.ClientID, b.Queue.DropOldest, b.Send[0].To)
+	if c.Gateway != c.Site || b.ClientID != c.Gateway || !b.Queue.Telemetry.DropOldest || b.Send[0].To != "{topic}" {
+		t.Errorf("gateway %q, client id %q, drop oldest %v, to %q: not as the reference says", c.Gateway, b.ClientID, b.Queue.Telemetry.DropOldest, b.Send[0].To)
 	}
 	if b.URL != "mqtt://127.0.0.1:1883" {
 		t.Errorf("url %s, want the usual port added", b.URL)

@@ -42,9 +42,18 @@ func TestCursorOutlivesAKill(t *testing.T) {
 		}
 		disk.Kill()
 		log.Close()
+		var order string
+		disk.SetFaults(durabletest.Faults{Before: func(op, name string) {
+			if name == "cursor" && op != "read" {
+				order += op + " "
+			}
+		}})
 		log = open(t, disk, small)
 		if got := log.Acked(); got != 100 {
 			t.Errorf("cursor %d after a kill", got)
+		}
+		if order != "write sync write sync " {
+			t.Errorf("what was found is not on the medium before the other slot is written: %s", order)
 		}
 		if log = restart(t, disk, log, small); log.Acked() != 100 {
 			t.Errorf("cursor %d after a power cut", log.Acked())
