@@ -47,7 +47,7 @@ type Transport struct {
 
 	quiet time.Time     // when the line fell silent, or will when our request is out
 	took  time.Duration // from the last request to its reply
-	buf   [maxFrame]byte
+	buf   [modbus.MaxASCII]byte
 }
 
 // New returns a transport on p, which it owns from then on.
@@ -80,7 +80,7 @@ func (t *Transport) Latency() time.Duration { return t.took }
 // modbus.ErrInDoubt, and NotBefore says when to come again. Every wait is
 // bounded, also on a line that babbles.
 func (t *Transport) Exchange(adu []byte, timing modbus.Timing) ([]byte, error) {
-	body, err := decode(adu)
+	body, err := modbus.DecodeASCII(adu)
 	if err != nil {
 		return nil, &modbus.Error{Fault: modbus.Unsupported, Err: fmt.Errorf("request %q: %w", adu, err)}
 	}
@@ -90,7 +90,7 @@ func (t *Transport) Exchange(adu []byte, timing modbus.Timing) ([]byte, error) {
 		return nil, t.broadcast(adu, timing)
 	}
 	err = t.doubts.Settle(unit, func(canary []byte) error {
-		_, err := t.exchange(encode(canary), canary, timing)
+		_, err := t.exchange(modbus.EncodeASCII(canary), canary, timing)
 		return err
 	})
 	if err != nil {
@@ -120,7 +120,7 @@ func (t *Transport) exchange(adu, body []byte, timing modbus.Timing) ([]byte, er
 		return nil, err
 	}
 	r := reception{unit: unit, shape: shape, timing: timing, first: sent.Add(timing.Timeout), earliest: sent.Add(timing.MinDelay)}
-	r.end = r.first.Add(2*t.line.Chars(maxFrame) + hole)
+	r.end = r.first.Add(2*t.line.Chars(modbus.MaxASCII) + hole)
 	if timing.MinDelay == 0 {
 		r.earliest = time.Time{} // a pseudo-terminal or a network is faster than the line
 	}

@@ -119,7 +119,7 @@ func (r *reception) take(got []byte, line modbus.Line) ([]byte, error) {
 
 // accepts reports whether a frame is the reply, and notes what else it is.
 func (r *reception) accepts(frame []byte) bool {
-	body, err := decode(frame)
+	body, err := modbus.DecodeASCII(frame)
 	if err != nil {
 		r.broken = true
 		return false

@@ -14,7 +14,7 @@ func (f Frame) String() string {
 	if f.Kind == Damaged {
 		return fmt.Sprintf("damaged: %d bytes that are no frame with a good checksum", len(f.ADU))
 	}
-	unit, function, data := f.ADU[0], modbus.Function(f.ADU[1]), f.ADU[2:len(f.ADU)-2]
+	unit, function, data := f.Body[0], modbus.Function(f.Body[1]), f.Body[2:]
 	who := fmt.Sprintf("unit %d", unit)
 	if unit == byte(modbus.Broadcast) {
 		who = "all units"
@@ -81,7 +81,7 @@ func explainRequest(f modbus.Function, data []byte) string {
 // request tells their addresses.
 func (f Frame) explainReply(function modbus.Function, data []byte) string {
 	address := -1
-	if len(f.Asked) >= 8 {
+	if len(f.Asked) >= 6 {
 		address = int(word(f.Asked, 2))
 	}
 	switch function {

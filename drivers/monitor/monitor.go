@@ -1,11 +1,12 @@
 // Package monitor explains what others say on a Modbus line: it cuts the bytes
-// that a listener receives into frames, pairs replies with requests and puts
-// both into words. `sluice monitor` prints them. Adapters deliver bytes in lumps
-// and late, so frames are told by their shape and checksum, not by the silence
-// between them. The package opens no port and never sends.
+// that a listener receives into RTU or ASCII frames, pairs replies with requests
+// and puts both into words. `sluice monitor` prints them. Adapters deliver bytes in
+// lumps and late, so frames are told by their shape and checksum, not by the
+// silence between them. The package opens no port and never sends.
 package monitor
 
 import (
+	"slices"
 	"time"
 
 	"sluice/drivers/modbus"
@@ -30,10 +31,12 @@ const (
 // Frame is one frame, or what lay between two.
 type Frame struct {
 	Kind  Kind
-	ADU   []byte        // with unit and checksum
+	ADU   []byte        // as on the line
+	Body  []byte        // unit, function and data; nil when it is damaged
 	Start time.Time     // when its first character began, as far as the adapter tells
 	Gap   time.Duration // silence since the end of the frame before; 0 for the first
-	// Asked is the request that a reply answers; nil when it was not heard.
+	// Asked is the body of the request that a reply answers; nil when it was not
+	// heard.
 	Asked []byte
 	// Unanswered is set where the request before this one got no reply.
 	Unanswered bool
@@ -43,13 +46,14 @@ type Frame struct {
 // follows it in a lump.
 type Decoder struct {
 	line modbus.Line
+	text bool // ASCII frames
 	buf  []received
 	junk []received     // before buf, certainly no frame
 	last time.Time      // when the last byte that was handed out ended
-	open []byte         // the request that waits for its reply
+	open []byte         // the request that waits for its reply, as an RTU frame
 	till time.Time      // for so long
 	out  []Frame        // of the call
-	text [maxFrame]byte // bytes of buf
+	rtu  [maxFrame]byte // bytes of buf
 }
 
 // received is one byte and when it was on the line.
@@ -58,16 +62,20 @@ type received struct {
 	start, end time.Time
 }
 
-// New returns a decoder for a line.
-func New(line modbus.Line) *Decoder { return &Decoder{line: line} }
+// New returns a decoder for a line whose frames are RTU or ASCII.
+func New(line modbus.Line, framing modbus.Framing) *Decoder {
+	return &Decoder{line: line, text: framing == modbus.ASCII}
+}
 
 // Add takes bytes that a Read has returned at that time, and returns the frames
 // that are now complete.
 func (d *Decoder) Add(b []byte, at time.Time) []Frame {
 	d.out = nil
 	before := d.last
-	if n := len(d.buf); n > 0 {
-		before = d.buf[n-1].end
+	for _, kept := range [][]received{d.junk, d.buf} {
+		if n := len(kept); n > 0 {
+			before = kept[n-1].end
+		}
 	}
 	for i, value := range b {
 		r := received{value, at.Add(-d.line.Chars(len(b) - i)), at.Add(-d.line.Chars(len(b) - i - 1))}
@@ -79,7 +87,7 @@ func (d *Decoder) Add(b []byte, at time.Time) []Frame {
 		}
 		before = r.end
 		d.buf = append(d.buf, r)
-		if len(d.buf) == maxFrame {
+		if len(d.buf) == maxFrame || d.text && value == '\n' {
 			d.scan(false)
 		}
 	}
@@ -100,11 +108,11 @@ func (d *Decoder) Silence() []Frame {
 // one stays so.
 func (d *Decoder) scan(stopped bool) {
 	for len(d.buf) > 0 {
-		kind, size := d.frameAt(stopped)
+		kind, size, body := d.frameAt(stopped)
 		switch {
 		case size > 0:
 			d.discard()
-			d.hand(kind, d.buf[:size])
+			d.hand(kind, d.buf[:size], body)
 			d.buf = d.buf[size:]
 		case size < 0:
 			return
@@ -119,13 +127,29 @@ func (d *Decoder) scan(stopped bool) {
 	d.buf = nil // frees what append has left behind
 }
 
-// frameAt returns the frame at the front of buf: its size, 0 when there is none,
-// -1 when more has to come.
-func (d *Decoder) frameAt(stopped bool) (Kind, int) {
-	b := d.text[:min(len(d.buf), maxFrame)]
+// frameAt returns the frame at the front of buf, its size and its body. The size
+// is 0 when there is none, -1 when more has to come.
+func (d *Decoder) frameAt(stopped bool) (Kind, int, []byte) {
+	if d.text {
+		return d.textAt(stopped)
+	}
+	b := d.rtu[:min(len(d.buf), maxFrame)]
 	for i := range b {
 		b[i] = d.buf[i].value
 	}
+	kind, size := d.classify(b)
+	switch {
+	case size > 0:
+		return kind, size, b[:size-2]
+	case size < 0 && stopped:
+		return Damaged, 0, nil
+	default:
+		return Damaged, size, nil
+	}
+}
+
+// classify looks for an RTU frame at the front of b; its size is as in frameAt.
+func (d *Decoder) classify(b []byte) (Kind, int) {
 	forms := [2]form{{Request, requestSize(b)}, {Reply, replySize(b)}}
 	if d.answers(b) {
 		forms[0], forms[1] = forms[1], forms[0]
@@ -140,7 +164,7 @@ func (d *Decoder) frameAt(stopped bool) (Kind, int) {
 			return f.kind, f.size
 		}
 	}
-	if waits && !stopped {
+	if waits {
 		return Damaged, -1
 	}
 	return Damaged, 0
@@ -170,22 +194,19 @@ func (d *Decoder) answers(b []byte) bool {
 }
 
 // hand gives out a frame.
-func (d *Decoder) hand(kind Kind, bytes []received) {
-	f := Frame{Kind: kind, Start: bytes[0].start, ADU: make([]byte, len(bytes))}
-	for i, r := range bytes {
-		f.ADU[i] = r.value
-	}
+func (d *Decoder) hand(kind Kind, bytes []received, body []byte) {
+	f := Frame{Kind: kind, Start: bytes[0].start, ADU: values(bytes), Body: slices.Clone(body)}
 	if !d.last.IsZero() {
 		f.Gap = f.Start.Sub(d.last)
 	}
 	d.last = bytes[len(bytes)-1].end
 	switch {
-	case kind == Reply && d.matches(f.ADU, f.Start):
-		f.Asked, d.open = d.open, nil
+	case kind == Reply && d.matches(body, f.Start):
+		f.Asked, d.open = d.open[:len(d.open)-2], nil
 	case kind == Request:
 		f.Unanswered, d.open = len(d.open) > 0, nil
-		if f.ADU[0] != byte(modbus.Broadcast) {
-			d.open, d.till = f.ADU, d.last.Add(patience)
+		if body[0] != byte(modbus.Broadcast) {
+			d.open, d.till = modbus.AppendCRC(slices.Clone(body)), d.last.Add(patience)
 		}
 	}
 	d.out = append(d.out, f)
@@ -201,26 +222,37 @@ func (d *Decoder) matches(b []byte, start time.Time) bool {
 // that nobody described, told by their checksum, and the rest as damaged.
 func (d *Decoder) discard() {
 	for len(d.junk) > 0 {
-		kind, size := Damaged, len(d.junk)
-		if n := foreignSize(d.junk); n > 0 {
-			kind, size = Request, n
-			if d.matches([]byte{d.junk[0].value, d.junk[1].value}, d.junk[0].start) {
-				kind = Reply
+		kind, size, body := Damaged, len(d.junk), []byte(nil)
+		if b := values(d.junk); !d.text {
+			if n := foreignSize(b); n > 0 {
+				kind, size, body = d.foreign(b, d.junk[0].start), n, b[:n-2]
 			}
 		}
-		d.hand(kind, d.junk[:size])
+		d.hand(kind, d.junk[:size], body)
 		d.junk = d.junk[size:]
 	}
 	d.junk = nil
 }
 
-// foreignSize returns the length of the frame of an unknown function at the front
-// of bytes, or 0.
-func foreignSize(bytes []received) int {
+// foreign tells a reply from a request where nobody described the function.
+func (d *Decoder) foreign(b []byte, start time.Time) Kind {
+	if d.matches(b, start) {
+		return Reply
+	}
+	return Request
+}
+
+func values(bytes []received) []byte {
 	b := make([]byte, len(bytes))
 	for i, r := range bytes {
 		b[i] = r.value
 	}
+	return b
+}
+
+// foreignSize returns the length of the frame of an unknown function at the front
+// of b, or 0.
+func foreignSize(b []byte) int {
 	if len(b) < 4 || requestSize(b) > 0 || replySize(b) > 0 {
 		return 0
 	}

@@ -115,24 +115,58 @@ func TestDecode(t *testing.T) {
 			}
 			wire = append(wire, adu(t, f)...)
 		}
-		for _, lump := range []int{1, 3, 8, 512} { // whatever the adapter makes of it
-			d, at := monitor.New(line), time.Unix(1700000000, 0)
-			var got []monitor.Frame
-			for b := range slices.Chunk(wire, lump) {
-				at = at.Add(line.Chars(len(b)))
-				got = append(got, d.Add(b, at)...)
-			}
-			got = append(got, d.Silence()...)
-			if !slices.Equal(told(got), tt.want) {
-				t.Errorf("%s, in lumps of %d:\n%s\nwant\n%s", tt.name, lump, strings.Join(told(got), "\n"), strings.Join(tt.want, "\n"))
-			}
+		listen(t, tt.name, modbus.RTU, wire, tt.want)
+	}
+}
+
+// listen hears what is on a line in lumps, whatever the adapter makes of it.
+func listen(t *testing.T, name string, framing modbus.Framing, wire []byte, want []string) {
+	t.Helper()
+	for _, lump := range []int{1, 3, 8, 512} {
+		d, at := monitor.New(line, framing), time.Unix(1700000000, 0)
+		var got []monitor.Frame
+		for b := range slices.Chunk(wire, lump) {
+			at = at.Add(line.Chars(len(b)))
+			got = append(got, d.Add(b, at)...)
 		}
+		got = append(got, d.Silence()...)
+		if !slices.Equal(told(got), want) {
+			t.Errorf("%s, in lumps of %d:\n%s\nwant\n%s", name, lump, strings.Join(told(got), "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
+func TestDecodeASCII(t *testing.T) {
+	for _, tt := range []struct {
+		name, wire string
+		want       []string
+	}{
+		{"a read", ":1103006B00037E\r\n:110306000100020003E0\r\n", []string{
+			"> unit 17, read holding registers: 0x006b, 3 of them",
+			"< unit 17, read holding registers: 0x006b = 0001 (1), 0002 (2), 0003 (3)"}},
+		{"a write looks like its reply", ":010600010640B2\r\n:010600010640B2\r\n:010600010640B2\r\n", []string{
+			"> unit 1, write single register: 0x0001 = 0640 (1600)",
+			"< unit 1, write single register: done, 0x0001 = 0640 (1600)",
+			"> unit 1, write single register: 0x0001 = 0640 (1600)"}},
+		{"a function of its own", ":0541010203B4\r\n:054109B1\r\n", []string{
+			"> unit 5, function 65: 01 02 03",
+			"< unit 5, function 65: 09"}},
+		{"an exception", ":018302 7A\r\n:0183027A\r\n", []string{
+			"damaged: 12 bytes that are no frame with a good checksum",
+			"< unit 1, read holding registers: exception 2, illegal data address (the request was not heard)"}},
+		{"noise and frames that were cut", "x:1103:1103006B00037E\r\n:11", []string{
+			"damaged: 6 bytes that are no frame with a good checksum",
+			"> unit 17, read holding registers: 0x006b, 3 of them",
+			"damaged: 3 bytes that are no frame with a good checksum"}},
+		{"RTU", string(adu(t, "01 03 0000 0001")), []string{"damaged: 8 bytes that are no frame with a good checksum"}},
+	} {
+		listen(t, tt.name, modbus.ASCII, []byte(tt.wire), tt.want)
 	}
 }
 
 // TestGaps has a request and its reply after 20 ms, in lumps of eight.
 func TestGaps(t *testing.T) {
-	d, start := monitor.New(line), time.Unix(1700000000, 0)
+	d, start := monitor.New(line, modbus.RTU), time.Unix(1700000000, 0)
 	request, reply := adu(t, "01 03 0000 0004"), adu(t, "01 03 08 0001 0002 0003 0004")
 	got := d.Add(request, start.Add(line.Chars(8)))
 	begin := start.Add(line.Chars(8) + 20*time.Millisecond)
@@ -141,7 +175,7 @@ func TestGaps(t *testing.T) {
 	if len(got) != 2 || !got[0].Start.Equal(start) || got[0].Gap != 0 || !got[1].Start.Equal(begin) || got[1].Gap != 20*time.Millisecond {
 		t.Fatalf("%+v", got)
 	}
-	if !bytes.Equal(got[1].Asked, request) {
+	if !bytes.Equal(got[1].Asked, request[:6]) {
 		t.Errorf("the reply answers %x", got[1].Asked)
 	}
 	// Two seconds later the same bytes are another master's request, or nobody's reply.
@@ -154,7 +188,7 @@ func TestGaps(t *testing.T) {
 
 // TestEveryByteIsTold is about lines of another speed: nothing is kept for ever.
 func TestEveryByteIsTold(t *testing.T) {
-	d, at := monitor.New(line), time.Unix(1700000000, 0)
+	d, at := monitor.New(line, modbus.RTU), time.Unix(1700000000, 0)
 	fed, got := 0, 0
 	for i := range 200 {
 		b := bytes.Repeat([]byte{byte(i), 3, 0xFF}, 7)
@@ -184,12 +218,17 @@ func FuzzDecoder(f *testing.F) {
 		{"01 17 0003 0006 000e 0003 06 00ff 00ff 00ff", "01 17 02 00fe"}, {"01 10 0001 0002 04 000a 0102", "01 10 0001 0002"},
 	} {
 		first, second := adu(f, pair[0]), adu(f, pair[1])
-		f.Add(first[:len(first)-2], second[:len(second)-2], []byte{0xFF}, uint8(7))
+		f.Add(first[:len(first)-2], second[:len(second)-2], []byte{0xFF}, uint8(7), false)
+		f.Add(first[:len(first)-2], second[:len(second)-2], []byte(":01"), uint8(2), true)
 	}
-	f.Fuzz(func(t *testing.T, request, reply, noise []byte, lump uint8) {
-		wire := append(modbus.AppendCRC(request), modbus.AppendCRC(reply)...)
+	f.Fuzz(func(t *testing.T, request, reply, noise []byte, lump uint8, text bool) {
+		frame, framing := modbus.AppendCRC, modbus.RTU
+		if text {
+			frame, framing = modbus.EncodeASCII, modbus.ASCII
+		}
+		wire := append(frame(request), frame(reply)...)
 		wire = append(wire, noise...)
-		d, at := monitor.New(line), time.Unix(1700000000, 0)
+		d, at := monitor.New(line, framing), time.Unix(1700000000, 0)
 		var got []byte
 		take := func(frames []monitor.Frame) {
 			for _, fr := range frames {
