@@ -73,7 +73,7 @@ func New(cfg *config.Config, opt Options) (*Gateway, error) {
 
 // addBus builds a bus and its poller.
 func (g *Gateway) addBus(c config.Bus, devices []mapping.Device, stateDir string) {
-	port := &port{cfg: c, log: g.log}
+	port := &port{cfg: c, log: g.log, doubts: new(modbus.Doubts)}
 	if c.Listen != "" {
 		port.listener = tcp.NewListener(tcp.ListenConfig{Bus: c.ID, Address: c.Listen, Allow: c.Allow}, g.log)
 		g.listeners = append(g.listeners, port.listener)

@@ -22,7 +22,7 @@ import (
 type port struct {
 	cfg    config.Bus
 	log    *slog.Logger
-	doubts modbus.Doubts
+	doubts *modbus.Doubts
 
 	listener *tcp.Listener // nil unless a converter dials in
 
@@ -32,12 +32,13 @@ type port struct {
 }
 
 // OpenBus opens the port or the connection of a bus once, as a gateway would. The
-// caller closes the transport. A converter that dials in is not waited for.
-func OpenBus(ctx context.Context, c config.Bus, log *slog.Logger) (bus.Transport, error) {
+// caller closes the transport. Doubts may be shared with one opened earlier. A
+// converter that dials in is not waited for.
+func OpenBus(ctx context.Context, c config.Bus, doubts *modbus.Doubts, log *slog.Logger) (bus.Transport, error) {
 	if c.Listen != "" {
 		return nil, fmt.Errorf("the converter of bus %s dials in to the running gateway, and nowhere else", c.ID)
 	}
-	return (&port{cfg: c, log: log}).open(ctx)
+	return (&port{cfg: c, log: log, doubts: doubts}).open(ctx)
 }
 
 // open connects to the bus.
@@ -55,7 +56,7 @@ func (p *port) open(ctx context.Context) (bus.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	return overNetwork(p.cfg, conn, &p.doubts), nil
+	return overNetwork(p.cfg, conn, p.doubts), nil
 }
 
 // openSerial finds and opens the serial port.
@@ -67,9 +68,9 @@ func (p *port) openSerial() (bus.Transport, error) {
 	}
 	p.opened(s)
 	if c.Framing == modbus.ASCII {
-		return ascii.New(s, ascii.Config{Line: c.Line, Echo: c.Echo, Doubts: &p.doubts}), nil
+		return ascii.New(s, ascii.Config{Line: c.Line, Echo: c.Echo, Doubts: p.doubts}), nil
 	}
-	t := rtu.Config{Line: c.Line, Echo: c.Echo, Virtual: s.Virtual(), Doubts: &p.doubts}
+	t := rtu.Config{Line: c.Line, Echo: c.Echo, Virtual: s.Virtual(), Doubts: p.doubts}
 	if c.RS485 != nil {
 		t.Lead = c.RS485.DelayBefore
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -30,7 +29,7 @@ type target struct {
 
 // String says where the device is, for the first line of a report.
 func (g target) String() string {
-	where := fmt.Sprintf("unit %d on %s (%s)", g.device.Unit, cmp.Or(g.bus.Port, g.bus.Dial), g.bus.Line)
+	where := fmt.Sprintf("unit %d on %s (%s)", g.device.Unit, place(g.bus), manner(g.bus))
 	if g.device.ID == "" {
 		return where
 	}
@@ -42,10 +41,9 @@ func (g target) String() string {
 type targetFlags struct {
 	*flag.FlagSet
 	site, port       *string
-	line             lineFlags
+	line             placeFlags
 	unit             *uint
 	timeout          *time.Duration
-	echo             *bool
 	typ, order, bits *string
 	length           *int
 }
@@ -55,9 +53,9 @@ func newTargetFlags(name string) *targetFlags {
 	f.site = f.String("c", defaultSite, "")
 	f.port = f.String("port", "", "")
 	f.line.add(f.FlagSet)
+	f.line.addEcho(f.FlagSet)
 	f.unit = f.Uint("unit", 1, "")
 	f.timeout = f.Duration("timeout", mapping.DefaultSettings.Timeout, "")
-	f.echo = f.Bool("echo", false, "")
 	f.typ = f.String("type", "", "")
 	f.order = f.String("order", "", "")
 	f.bits = f.String("bits", "", "")
@@ -81,45 +79,21 @@ func (f *targetFlags) check(named string) error {
 	return err
 }
 
-// lineFlags are how characters travel on a port.
-type lineFlags struct {
-	baud   int
-	format string
-}
-
-func (l *lineFlags) add(f *flag.FlagSet) {
-	f.IntVar(&l.baud, "baud", 9600, "")
-	f.StringVar(&l.format, "format", "8N1", "")
-}
-
-func (l *lineFlags) parse() (modbus.Line, error) {
-	bits, parity, stop, err := modbus.ParseFormat(l.format)
-	switch {
-	case err != nil:
-		return modbus.Line{}, usage("-format: %w", "write data bits, parity (N, E or O) and stop bits, e.g. 8E1", err)
-	case bits != 8:
-		return modbus.Line{}, usage("-format: Modbus RTU sends 8 data bits, not %d", fmt.Sprintf("write 8%c%d", parity, stop), bits)
-	case l.baud < 50 || l.baud > 4_000_000:
-		return modbus.Line{}, usage("-baud: %d is no speed of a serial line", "usual are 9600 and 19200", l.baud)
-	}
-	return modbus.Line{Baud: l.baud, DataBits: bits, Parity: parity, StopBits: stop}, nil
-}
-
 // onPort is the target that the flags describe: count values from a register on.
 func (f *targetFlags) onPort(port, register string, count int) (target, error) {
-	line, err := f.line.parse()
+	b, err := f.line.bus(port)
 	if err != nil {
 		return target{}, err
 	}
-	if *f.unit < 1 || *f.unit > 247 {
-		return target{}, usage("-unit: %d is no unit number", "units are 1 to 247", *f.unit)
+	if first, last := unitRange(b.Framing); *f.unit < first || *f.unit > last {
+		return target{}, usage("-unit: %d is no unit number", fmt.Sprintf("units are %d to %d", first, last), *f.unit)
 	}
 	if *f.timeout < 10*time.Millisecond || *f.timeout > 30*time.Second {
 		return target{}, usage("-timeout: %v is not possible", "write 10ms to 30s", *f.timeout)
 	}
 	points, err := f.points(register, count)
 	return target{
-		bus:    config.Bus{Port: port, Line: line, Echo: *f.echo},
+		bus:    b,
 		device: mapping.Device{Unit: modbus.UnitID(*f.unit), Timeout: *f.timeout, Points: points},
 	}, err
 }
@@ -215,7 +189,7 @@ func names[T any](things []T, name func(T) string) string {
 // dial opens the port or the connection of a bus. The caller closes the
 // transport.
 func dial(ctx context.Context, b config.Bus) (bus.Transport, error) {
-	port, err := gateway.OpenBus(ctx, b, slog.New(slog.DiscardHandler))
+	port, err := gateway.OpenBus(ctx, b, new(modbus.Doubts), slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, explainPort(err)
 	}

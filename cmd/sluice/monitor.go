@@ -10,16 +10,23 @@ import (
 	"sluice/drivers/modbus"
 	"sluice/drivers/monitor"
 	"sluice/drivers/serial"
+	"sluice/drivers/transcript"
+	"sluice/gateway/config"
 )
 
 // stillness is how long nothing comes until a frame is taken to have ended short:
-// longer than any adapter holds bytes back.
-const stillness = 40 * time.Millisecond
+// longer than any adapter holds bytes back. Characters of ASCII may come as slowly
+// as a program types them; the standard's second would hold up Ctrl-C.
+const (
+	stillness      = 40 * time.Millisecond
+	asciiStillness = 300 * time.Millisecond
+)
 
 func runMonitor(ctx context.Context, args []string, t terminal) error {
 	f := flags("monitor")
-	var l lineFlags
+	var l placeFlags
 	l.add(f)
+	record := f.String("record", "", "")
 	decode := f.Bool("decode", false, "")
 	words, err := parseMixed(f, args)
 	if err != nil {
@@ -28,30 +35,43 @@ func runMonitor(ctx context.Context, args []string, t terminal) error {
 	if len(words) != 1 {
 		return usage("monitor takes one port", "sluice monitor /dev/ttyUSB0 -decode")
 	}
-	line, err := l.parse()
+	b, err := l.bus(words[0])
 	if err != nil {
 		return err
 	}
-	port, err := serial.Open(serial.Config{Port: words[0], Line: line})
+	if b.Port == "" {
+		return usage("monitor listens on a serial port, not on the network", "capture there with tcpdump")
+	}
+	port, err := serial.Open(serial.Config{Port: b.Port, Line: b.Line})
 	if err != nil {
 		return explainPort(err)
 	}
 	defer port.Close()
-	fmt.Fprintf(t.out, "listening on %s (%s); nothing is sent; Ctrl-C stops\n", words[0], line)
 	s := newSession(t, *decode)
-	if err := listen(ctx, port, line, s.show); err != nil {
-		return hint(err, "look after the adapter and its cable")
+	if *record != "" {
+		s.record, err = newRecording(*record, transcript.Header{Framing: b.Framing, Line: b.Line, Start: time.Now()})
+		if err != nil {
+			return err
+		}
 	}
-	return s.end()
+	fmt.Fprintf(t.out, "listening on %s (%s); nothing is sent; Ctrl-C stops\n", b.Port, manner(b))
+	if err := listen(ctx, port, b, s.show); err != nil {
+		return hint(errors.Join(err, s.record.close()), "look after the adapter and its cable")
+	}
+	return errors.Join(s.record.close(), s.end())
 }
 
 // listen hands every frame on the port to show until ctx is cancelled. It never
 // writes.
-func listen(ctx context.Context, port *serial.Port, line modbus.Line, show func(monitor.Frame)) error {
-	if err := port.SetReadTimeout(max(stillness, line.Chars(12))); err != nil {
+func listen(ctx context.Context, port *serial.Port, b config.Bus, show func(monitor.Frame)) error {
+	still := max(stillness, b.Line.Chars(12))
+	if b.Framing == modbus.ASCII {
+		still = asciiStillness
+	}
+	if err := port.SetReadTimeout(still); err != nil {
 		return err
 	}
-	d := monitor.New(line)
+	d := monitor.New(b.Line, b.Framing)
 	var buf [512]byte
 	for ctx.Err() == nil {
 		n, err := port.Read(buf[:])
@@ -75,6 +95,7 @@ type session struct {
 	decode                                 bool
 	requests, replies, unanswered, damaged int
 	units                                  map[byte]bool // that have replied
+	record                                 *recording    // nil: none
 }
 
 func newSession(t terminal, decode bool) *session {
@@ -95,10 +116,11 @@ func (s *session) show(f monitor.Frame) {
 	case monitor.Reply:
 		mark = "<"
 		s.replies++
-		s.units[f.ADU[0]] = true
+		s.units[f.Body[0]] = true
 	default:
 		s.damaged++
 	}
+	s.record.add(f)
 	text := fmt.Sprintf("% x", f.ADU)
 	switch {
 	case s.decode && f.Kind == monitor.Damaged:
@@ -126,7 +148,7 @@ func (s *session) end() error {
 	fmt.Fprintf(s.out, "%s, %s, %d without a reply, %d damaged; units that replied: %s\n", count(s.requests, "request", "requests"),
 		count(s.replies, "reply", "replies"), s.unanswered, s.damaged, strings.Join(units, ", "))
 	if s.damaged > 0 && s.requests+s.replies == 0 {
-		return hint(errors.New("nothing that came was a Modbus RTU frame"), "try another -baud and -format; swap A and B")
+		return hint(errors.New("nothing that came was a frame of this framing"), "try another -baud and -format, or -framing ascii; swap A and B")
 	}
 	return nil
 }

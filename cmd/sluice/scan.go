@@ -1,67 +1,101 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
 
+	"sluice/drivers/bus"
 	"sluice/drivers/modbus"
-	"sluice/drivers/rtu"
 	"sluice/drivers/scan"
-	"sluice/drivers/serial"
+	"sluice/gateway"
 	"sluice/gateway/config"
 )
 
 // maxLines bounds the speeds and formats that one scan tries.
 const maxLines = 64
 
+// scanFlags say what to look for.
+type scanFlags struct {
+	placeFlags
+	units, bauds, formats string
+	timeout               time.Duration
+}
+
 func runScan(ctx context.Context, args []string, t terminal) error {
+	var s scanFlags
 	f := flags("scan")
-	units := f.String("units", "1-247", "")
-	bauds := f.String("bauds", "9600,19200", "")
-	formats := f.String("formats", "8N1,8E1", "")
-	timeout := f.Duration("timeout", 200*time.Millisecond, "")
-	echo := f.Bool("echo", false, "")
+	f.StringVar(&s.units, "units", "1-247", "")
+	f.StringVar(&s.bauds, "bauds", "", "")
+	f.StringVar(&s.formats, "formats", "", "")
+	f.StringVar(&s.framing, "framing", "", "")
+	f.DurationVar(&s.timeout, "timeout", 0, "")
+	s.addEcho(f)
 	words, err := parseMixed(f, args)
 	if err != nil {
 		return helpOn(err, "scan", t)
 	}
 	if len(words) != 1 {
-		return usage("scan takes one port", "sluice scan /dev/ttyUSB0 -units 1-32")
+		return usage("scan takes one port", "sluice scan /dev/ttyUSB0 -units 1-32, or sluice scan tcp://192.0.2.40")
 	}
-	if *timeout < 10*time.Millisecond || *timeout > 5*time.Second {
-		return usage("-timeout: %v is not possible", "write 10ms to 5s", *timeout)
-	}
-	cfg := scan.Config{Timeout: *timeout}
-	if cfg.Units, err = parseUnits(*units); err != nil {
-		return err
-	}
-	if cfg.Lines, err = parseLines(*bauds, *formats); err != nil {
+	b, cfg, err := s.config(words[0])
+	if err != nil {
 		return err
 	}
 	cfg.Open = func(l modbus.Line) (scan.Port, error) {
-		return openProber(config.Bus{Port: words[0], Line: l, Echo: *echo})
+		b.Line = l
+		return openProber(ctx, b)
 	}
-	s := &search{terminal: t, port: words[0], cfg: cfg, start: time.Now(), draws: t.isScreen()}
-	return s.run(ctx)
+	show := &search{terminal: t, bus: b, cfg: cfg, start: time.Now(), draws: t.isScreen()}
+	return show.run(ctx)
+}
+
+// config is what the flags say of a place; the line of the bus is not known yet.
+func (s *scanFlags) config(place string) (config.Bus, scan.Config, error) {
+	s.baud, s.format = 9600, "8N1" // what stands for a line on the network
+	b, err := s.bus(place)
+	if err != nil {
+		return b, scan.Config{}, err
+	}
+	cfg := scan.Config{Timeout: s.timeout, Lines: []modbus.Line{b.Line}, Name: namer()}
+	switch {
+	case s.timeout == 0 && b.Dial != "":
+		cfg.Timeout = time.Second
+	case s.timeout == 0:
+		cfg.Timeout = 200 * time.Millisecond
+	case s.timeout < 10*time.Millisecond || s.timeout > 5*time.Second:
+		return b, cfg, usage("-timeout: %v is not possible", "write 10ms to 5s", s.timeout)
+	}
+	if cfg.Units, err = parseUnits(s.units, b.Framing); err != nil {
+		return b, cfg, err
+	}
+	switch {
+	case b.Dial == "":
+		cfg.Lines, err = s.lines(b.Framing)
+	case s.bauds != "" || s.formats != "":
+		err = usage("%s is on the network, where -bauds and -formats mean nothing", "leave them out; the converter has settings of its own", place)
+	}
+	return b, cfg, err
 }
 
 // prober is a port that forgets which units did not answer.
 type prober struct {
-	*rtu.Transport
+	bus.Transport
 	doubts *modbus.Doubts
 }
 
-func openProber(b config.Bus) (scan.Port, error) {
-	port, err := serial.Open(serial.Config{Port: b.Port, Line: b.Line})
+func openProber(ctx context.Context, b config.Bus) (scan.Port, error) {
+	doubts := new(modbus.Doubts)
+	port, err := gateway.OpenBus(ctx, b, doubts, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, explainPort(err)
 	}
-	doubts := new(modbus.Doubts)
-	return prober{rtu.New(port, rtu.Config{Line: b.Line, Echo: b.Echo, Virtual: port.Virtual(), Doubts: doubts}), doubts}, nil
+	return prober{port, doubts}, nil
 }
 
 // Exchange implements scan.Port.
@@ -70,99 +104,19 @@ func (p prober) Exchange(adu []byte, t modbus.Timing) ([]byte, error) {
 	return p.Transport.Exchange(adu, t)
 }
 
-// search is a scan that is shown to a person.
-type search struct {
-	terminal
-	port  string
-	cfg   scan.Config
-	start time.Time
-	draws bool // out is a screen
-	done  int  // units asked, on all lines
-	found int
-	line  modbus.Line
-}
-
-func (s *search) run(ctx context.Context) error {
-	s.cfg.Next, s.cfg.Found = s.next, s.show
-	fmt.Fprintf(s.out, "asking %s for %s on %s: at most %v; nothing is changed\n", count(len(s.cfg.Units), "unit", "units"),
-		count(len(s.cfg.Lines), "speed and format", "speeds and formats"), s.port, s.cfg.Bound().Round(time.Second))
-	r, err := s.cfg.Run(ctx)
-	s.clear()
-	if len(r.Units) > 0 {
-		fmt.Fprintf(s.out, "\nfor the site file:\n\n%s", siteLines(s.port, r.Units))
-	}
-	switch {
-	case errors.Is(err, scan.ErrBound):
-		return hint(fmt.Errorf("the line is never silent: %w", err), "another master is on it: `sluice monitor %s -decode`; or bias resistors are missing", s.port)
-	case err != nil:
-		return err
-	case len(r.Units) == 0 && r.Unreadable > 0:
-		return hint(fmt.Errorf("something came %d times, but no reply", r.Unreadable), "another speed or format: -bauds 4800,38400,115200 -formats 8O1,8N2; or another master")
-	case len(r.Units) == 0:
-		return hint(errors.New("nobody answers"), "swap A and B; check supply and termination; slow devices need -timeout 1s")
-	}
-	return nil
-}
-
-// next draws how far the scan is, or says that another line is tried.
-func (s *search) next(l modbus.Line, unit int) {
-	if s.draws {
-		const width = 30
-		total := len(s.cfg.Units) * len(s.cfg.Lines)
-		full := width * s.done / total
-		fmt.Fprintf(s.out, "\r\x1b[K[%s%s] unit %d at %v, %d found, at most %v left", strings.Repeat("#", full), strings.Repeat(".", width-full),
-			s.cfg.Units[unit], l, s.found, (s.cfg.Bound() - time.Since(s.start)).Round(time.Second))
-	} else if l != s.line {
-		fmt.Fprintf(s.out, "at %v\n", l)
-	}
-	s.line = l
-	s.done++
-}
-
-func (s *search) show(u scan.Unit) {
-	s.clear()
-	s.found++
-	answers := names(u.Answers, func(a scan.Answer) string { return a.String() })
-	fmt.Fprintf(s.out, "unit %d at %v: %s\n", u.ID, u.Line, answers)
-}
-
-// clear removes the drawn line.
-func (s *search) clear() {
-	if s.draws {
-		fmt.Fprint(s.out, "\r\x1b[K")
-	}
-}
-
-// siteLines are the parts of a site file with what was found: a bus, and devices
-// with one register to begin with.
-func siteLines(port string, units []scan.Unit) string {
-	var b strings.Builder
-	l := units[0].Line
-	fmt.Fprintf(&b, "buses:\n  - {id: rs485, port: %s, baud: %d, format: 8%c%d}\ndevices:\n", port, l.Baud, l.Parity, l.StopBits)
-	for _, u := range units {
-		register := "holding 0x0000"
-		for _, a := range u.Answers {
-			if a.Function == modbus.ReadInputRegisters && a.Exception == 0 {
-				register = "input 0x0000"
-			}
-		}
-		fmt.Fprintf(&b, "  - id: unit-%d\n    bus: rs485\n    unit: %d\n    points:\n      - {id: first, register: %s}   # take points from its manual\n", u.ID, u.ID, register)
-	}
-	return b.String()
-}
-
 // parseUnits reads "1-247" or "1,3,10-20".
-func parseUnits(text string) ([]modbus.UnitID, error) {
+func parseUnits(text string, f modbus.Framing) ([]modbus.UnitID, error) {
 	var units []modbus.UnitID
+	least, most := unitRange(f)
 	for _, part := range strings.Split(text, ",") {
 		first, last, ok := strings.Cut(part, "-")
 		if !ok {
 			last = first
 		}
-		from, err1 := strconv.Atoi(first)
-		to, err2 := strconv.Atoi(last)
-		if err := errors.Join(err1, err2); err != nil || from < 1 || to > 247 || from > to || len(units)+to-from >= 247 {
-			return nil, usage("-units: %q are no unit numbers", "write 1-247, or 1,3,10-20", text)
+		from, err1 := strconv.ParseUint(first, 10, 8)
+		to, err2 := strconv.ParseUint(last, 10, 8)
+		if err := errors.Join(err1, err2); err != nil || uint(from) < least || uint(to) > most || from > to || len(units)+int(to-from) > int(most-least) {
+			return nil, usage("-units: %q are no unit numbers", fmt.Sprintf("write %d-%d, or 1,3,10-20", least, most), text)
 		}
 		for u := from; u <= to; u++ {
 			units = append(units, modbus.UnitID(u))
@@ -171,16 +125,20 @@ func parseUnits(text string) ([]modbus.UnitID, error) {
 	return units, nil
 }
 
-// parseLines combines speeds and formats, the first of each first.
-func parseLines(bauds, formats string) ([]modbus.Line, error) {
+// lines combines speeds and formats, the first of each first.
+func (s *scanFlags) lines(f modbus.Framing) ([]modbus.Line, error) {
+	usual := "8N1,8E1"
+	if f == modbus.ASCII {
+		usual = "7E1,8N1"
+	}
 	var lines []modbus.Line
-	for _, baud := range strings.Split(bauds, ",") {
+	for _, baud := range strings.Split(cmp.Or(s.bauds, "9600,19200"), ",") {
 		speed, err := strconv.Atoi(baud)
 		if err != nil {
 			return nil, usage("-bauds: %q is no speed", "write 9600,19200", baud)
 		}
-		for _, format := range strings.Split(formats, ",") {
-			line, err := (&lineFlags{speed, format}).parse()
+		for _, format := range strings.Split(cmp.Or(s.formats, usual), ",") {
+			line, err := (&placeFlags{baud: speed, format: format}).line(f)
 			if err != nil {
 				return nil, err
 			}

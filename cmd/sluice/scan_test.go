@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/drivers/modbus"
 	"sluice/drivers/sim"
@@ -26,6 +27,14 @@ func TestScanCommandLine(t *testing.T) {
 		{"/dev/a -timeout 1ms", exitUsage, "hint: write 10ms to 5s"},
 		{"/dev/a -bauds " + strings.Repeat("9600,", 40) + "9600", exitUsage, "82 speeds and formats are too many"},
 		{"/dev/none -units 1", exitFailed, "no such port"},
+		{"/dev/none -units 1 -framing ascii", exitFailed, "no such port"},
+		{"/dev/a -framing tcp", exitUsage, "hint: write rtu or ascii; on tcp://host:port also tcp"},
+		{"tcp://192.0.2.40 -units 0,255-256", exitUsage, "hint: write 0-255, or 1,3,10-20"},
+		{"tcp://192.0.2.40 -framing rtu -units 0", exitUsage, "hint: write 1-247, or 1,3,10-20"},
+		{"tcp://192.0.2.40:port", exitUsage, "hint: write tcp://192.0.2.40:502"},
+		{"tcp://192.0.2.40/x", exitUsage, "hint: write tcp://192.0.2.40:502"},
+		{"tcp://192.0.2.40 -bauds 9600", exitUsage, "is on the network, where -bauds and -formats mean nothing"},
+		{"tcp://127.0.0.1:1 -units 1", exitFailed, "hint: check address and port"},
 	} {
 		if code, _, err := sluice(t, "scan "+tt.args); code != tt.code || !strings.Contains(err, tt.err) {
 			t.Errorf("sluice scan %s: exit code %d, %s", tt.args, code, err)
@@ -44,7 +53,7 @@ func TestScan(t *testing.T) {
 		t.Errorf("exit code %d, %s", code, err)
 	}
 	head, lines, _ := strings.Cut(out, "\nfor the site file:\n\n")
-	if want := "asking 3 units for 2 speeds and formats on " + port + ": at most 6s; nothing is changed\n" +
+	if want := "asking 3 units for 2 speeds and formats on " + port + ": at most 6s, and up to 11s for each that answers; nothing is changed\n" +
 		"at 115200 8N1\n" +
 		"unit 7 at 115200 8N1: diagnostics: echo, read holding registers: 0x0000 = 05dc, read input registers: 0x0000 = 4366\n" +
 		"unit 9 at 115200 8N1: read input registers: 0x0000 = 4366\n"; head != want {
@@ -67,7 +76,7 @@ func TestScan(t *testing.T) {
 // TestScanDraws has a progress bar.
 func TestScanDraws(t *testing.T) {
 	var out strings.Builder
-	s := &search{terminal: terminal{out: &out}, draws: true}
+	s := &search{terminal: terminal{out: &out}, draws: true, start: time.Now()}
 	s.cfg.Units, s.cfg.Lines = []modbus.UnitID{1, 2, 3}, []modbus.Line{fast}
 	s.next(fast, 0)
 	s.next(fast, 1)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -23,15 +24,16 @@ var (
 type field struct {
 	right   modbus.Line
 	replies map[string]string // by request, both without checksum
-	fault   modbus.Fault      // of every other exchange
-	takes   time.Duration     // what such an exchange takes
+	framing modbus.Framing
+	fault   modbus.Fault  // of every other exchange
+	takes   time.Duration // what such an exchange takes
 
 	line  modbus.Line // as opened last
 	asked []string
 	open  int
 }
 
-func (f *field) Framing() modbus.Framing { return modbus.RTU }
+func (f *field) Framing() modbus.Framing { return f.framing }
 
 func (f *field) Open(l modbus.Line) (scan.Port, error) {
 	f.line = l
@@ -43,8 +45,19 @@ func (f *field) Close() error { f.open--; return nil }
 
 func (f *field) Exchange(adu []byte, t modbus.Timing) ([]byte, error) {
 	request := string(adu[:len(adu)-2])
+	if f.framing == modbus.TCP {
+		request = string(adu[6:])
+	}
 	f.asked = append(f.asked, fmt.Sprintf("%x", request))
-	if reply, ok := f.replies[request]; ok && f.line == f.right {
+	reply, ok := f.replies[request]
+	if same, known := f.replies["\x00"+request[1:]]; !ok && known { // whatever the unit
+		reply, ok = request[:1]+same[1:], true
+	}
+	switch {
+	case !ok || f.line != f.right:
+	case f.framing == modbus.TCP:
+		return append(append(adu[:4:4], 0, byte(len(reply))), reply...), nil
+	default:
 		return modbus.AppendCRC([]byte(reply)), nil
 	}
 	time.Sleep(f.takes)
@@ -82,9 +95,117 @@ func TestFindsUnits(t *testing.T) {
 	if want := []string{"9600 8N1 0", "9600 8N1 1", "9600 8N1 2", "9600 8E1 0", "9600 8E1 1", "9600 8E1 2"}; !slices.Equal(progress, want) {
 		t.Errorf("%q, want %q", progress, want)
 	}
-	// Every unit is asked the same three things, none of which changes anything.
-	if want := []string{"01080000a537", "010300000001", "010400000001"}; len(f.asked) != 18 || !slices.Equal(f.asked[:3], want) || f.open != 0 {
+	// Every unit is asked the same three things, and who answers what it is; nothing
+	// changes by any of it.
+	if want := []string{"01080000a537", "010300000001", "010400000001"}; len(f.asked) != 22 || !slices.Equal(f.asked[:3], want) || f.open != 0 {
 		t.Errorf("asked %q, %d ports left open", f.asked, f.open)
+	}
+	if want := []string{"022b0e0200", "0211"}; !slices.Equal(f.asked[15:17], want) {
+		t.Errorf("asked %q, want %q", f.asked[15:17], want)
+	}
+}
+
+// TestIdentity has what units say that they are.
+func TestIdentity(t *testing.T) {
+	there := "\x01\x03\x02\x00\x00"
+	for _, tt := range []struct {
+		name    string
+		replies map[string]string
+		want    string
+	}{
+		{"nothing", nil, ""},
+		{"objects", map[string]string{"\x01\x2B\x0E\x02\x00": "\x01\x2B\x0E\x02\x82\x00\x00\x03\x00\x04ACME\x01\x02M1\x80\x01x"}, "ACME M1"},
+		{"objects in two pages", map[string]string{
+			"\x01\x2B\x0E\x02\x00": "\x01\x2B\x0E\x02\x82\xFF\x01\x01\x00\x04ACME",
+			"\x01\x2B\x0E\x02\x01": "\x01\x2B\x0E\x02\x82\x00\x00\x01\x01\x02M1",
+		}, "ACME M1"},
+		{"pages without end", map[string]string{
+			"\x01\x2B\x0E\x02\x00": "\x01\x2B\x0E\x02\x82\xFF\x00\x01\x00\x04ACME",
+		}, "ACME"},
+		{"text among bytes", map[string]string{"\x01\x11": "\x01\x11\x09\x02\xFFa\x00PM-3\x00"}, "PM-3"},
+		{"bytes", map[string]string{"\x01\x11": "\x01\x11\x02\x02\xFF"}, "id 02ff"},
+		{"objects and text", map[string]string{
+			"\x01\x2B\x0E\x02\x00": "\x01\x2B\x0E\x02\x82\x00\x00\x01\x00\x04ACME", "\x01\x11": "\x01\x11\x04PM-3",
+		}, "ACME"},
+	} {
+		f := &field{right: slow, fault: modbus.Silent, replies: map[string]string{"\x01\x03\x00\x00\x00\x01": there}}
+		maps.Copy(f.replies, tt.replies)
+		c := f.config(slow)
+		c.Units = c.Units[:1]
+		r, err := c.Run(t.Context())
+		if err != nil || len(r.Units) != 1 || r.Units[0].Identity.String() != tt.want {
+			t.Errorf("%s: %+v, %v, want %q", tt.name, r, err, tt.want)
+		}
+	}
+}
+
+// TestNames has somebody who asks a unit what it is.
+func TestNames(t *testing.T) {
+	f := &field{right: slow, fault: modbus.Silent, replies: map[string]string{
+		"\x01\x03\x00\x00\x00\x01": "\x01\x03\x02\x00\x00", "\x01\x04\x00\x34\x00\x02": "\x01\x04\x04\x43\x66\x80\x00", "\x01\x01\x00\x00\x00\x01": "\x01\x81\x02",
+	}}
+	c := f.config(slow)
+	total := modbus.Request{Function: modbus.ReadInputRegisters, Address: 0x34, Count: 2}
+	c.Name = func(u scan.Unit, ask scan.Ask) []string {
+		if data, err := ask(total); err != nil || string(data) != "\x43\x66\x80\x00" {
+			t.Errorf("% x, %v", data, err)
+		}
+		if _, err := ask(modbus.Request{Function: modbus.ReadCoils, Count: 1}); modbus.FaultOf(err) != modbus.Refused {
+			t.Errorf("refused: %v", err)
+		}
+		for _, writes := range []modbus.Request{
+			{Function: modbus.WriteSingleRegister, Data: []byte{0, 1}}, {Function: modbus.EncapsulatedInterface, Data: []byte{13, 1, 2}}, {Function: 0x41},
+		} {
+			if _, err := ask(writes); err != scan.ErrNoMore {
+				t.Errorf("%v: %v", writes.Function, err)
+			}
+		}
+		if _, err := ask(modbus.Request{Function: modbus.ReadHoldingRegisters, Address: 7, Count: 1}); modbus.FaultOf(err) != modbus.Silent {
+			t.Errorf("not answered: %v", err)
+		}
+		if _, err := ask(total); err != scan.ErrNoMore {
+			t.Errorf("after a request that was not answered: %v", err)
+		}
+		return []string{"sdm630"}
+	}
+	r, err := c.Run(t.Context())
+	if err != nil || len(r.Units) != 1 || !slices.Equal(r.Units[0].Names, []string{"sdm630"}) {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if c.Each() <= 50*c.Timeout {
+		t.Errorf("each takes up to %v", c.Each())
+	}
+}
+
+// TestNetwork has a device that does not look at the unit, a gateway that says of
+// absent units that they do not answer, and one that says nothing of them.
+func TestNetwork(t *testing.T) {
+	read := "\x03\x00\x00\x00\x01"
+	absent := map[string]string{"\x00\x08\x00\x00\xA5\x37": "\x00\x88\x0B", "\x00" + read: "\x00\x83\x0B", "\x00\x04\x00\x00\x00\x01": "\x00\x84\x0A"}
+	there := map[string]string{"\x02" + read: "\x02\x03\x02\x00\x01"}
+	for _, tt := range []struct {
+		name    string
+		replies []map[string]string
+		any     bool
+		want    []modbus.UnitID
+	}{
+		{"device", []map[string]string{{"\x00" + read: "\x00\x03\x02\x00\x01"}}, true, []modbus.UnitID{255}},
+		{"device that refuses", []map[string]string{{"\x00" + read: "\x00\x83\x02"}}, true, []modbus.UnitID{255}},
+		{"gateway", []map[string]string{absent, there}, false, []modbus.UnitID{2}},
+		{"silent gateway", []map[string]string{there}, false, []modbus.UnitID{2}},
+	} {
+		f := &field{right: slow, framing: modbus.TCP, fault: modbus.Silent, replies: map[string]string{}}
+		for _, m := range tt.replies {
+			maps.Copy(f.replies, m)
+		}
+		r, err := f.config(slow).Run(t.Context())
+		var got []modbus.UnitID
+		for _, u := range r.Units {
+			got = append(got, u.ID)
+		}
+		if err != nil || r.AnyUnit != tt.any || !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %+v, %v", tt.name, r, err)
+		}
 	}
 }
 
