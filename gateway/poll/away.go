@@ -10,7 +10,7 @@ import (
 
 // share is the part of the bus that tries to reach devices that are offline may
 // take, all together: one in share.
-const share = 20
+const share = 50
 
 // Pauses between the tries that decide whether a device is offline.
 const (

@@ -26,7 +26,7 @@ func (p *Poller) choose(now time.Time) (best *job, wake time.Time) {
 	consider := func(j *job) {
 		if free := p.notBefore(j, h, now); free.After(now) {
 			wake = earliest(wake, free)
-		} else if best == nil || before(j, best, now) {
+		} else if best == nil || p.before(j, best, now) {
 			best = j
 		}
 	}
@@ -102,33 +102,42 @@ func (p *Poller) notBefore(j *job, h horizon, now time.Time) time.Time {
 		return time.Time{}
 	case !h.high.IsZero() && end.After(h.high.Add(p.tightest/tolerance)) && j.takes <= p.tightest/2 && !j.starves(now):
 		return h.high
-	case j.patient(now) && !h.any.IsZero() && end.After(h.any):
-		return earliest(h.any, j.since.Add(patience))
+	case p.patient(j, now) && !h.any.IsZero() && end.After(h.any):
+		return earliest(h.any, p.patience(j))
 	}
 	return time.Time{}
 }
 
 // patient reports whether a job waits for a gap: what brings no readings does,
 // for a while. The first repetition does not: most likely a frame was disturbed.
-func (j *job) patient(now time.Time) bool {
+func (p *Poller) patient(j *job, now time.Time) bool {
 	idle := j.kind == looking || j.kind == probing && j.device.failures > 1
-	return idle && now.Before(j.since.Add(patience))
+	return idle && now.Before(p.patience(j))
+}
+
+// patience is when a job stops waiting for a gap.
+func (p *Poller) patience(j *job) time.Time {
+	from := j.since
+	if j.device.offline && p.absent.After(from) { // it was not allowed to go before
+		from = p.absent
+	}
+	return from.Add(patience)
 }
 
 // starves reports whether a job is late by more than a period.
 func (j *job) starves(now time.Time) bool { return now.Sub(j.deadline) > j.deadline.Sub(j.since) }
 
 // before reports whether a goes before b.
-func before(a, b *job, now time.Time) bool {
-	return cmp.Or(cmp.Compare(a.rank(now), b.rank(now)), a.deadline.Compare(b.deadline), a.read.Compare(b.read)) < 0
+func (p *Poller) before(a, b *job, now time.Time) bool {
+	return cmp.Or(cmp.Compare(p.rank(a, now), p.rank(b, now)), a.deadline.Compare(b.deadline), a.read.Compare(b.read)) < 0
 }
 
 // rank is a job's importance, the lowest first.
-func (j *job) rank(now time.Time) int {
+func (p *Poller) rank(j *job, now time.Time) int {
 	switch {
 	case j.high:
 		return 0
-	case j.patient(now):
+	case p.patient(j, now):
 		return 2
 	default:
 		return 1
