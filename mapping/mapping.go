@@ -59,6 +59,7 @@ type Point struct {
 	Interval time.Duration
 	Priority bool // keeps its interval when the line cannot carry everything
 	Report   Report
+	Write    *Writable // nil: nobody may write it
 	Place    Place
 }
 

@@ -33,7 +33,7 @@ func readPoints(device string, items []source, s Settings, outer form) []Point {
 }
 
 func readPoint(n Node, device string, s Settings, outer form, refs *references) (p Point, enabled bool) {
-	keys := []string{"id", "register", "numbering", "of", "type", "min", "max", "unit", "interval", "priority", "enabled"}
+	keys := []string{"id", "register", "numbering", "of", "type", "min", "max", "unit", "interval", "priority", "enabled", "write"}
 	m := n.Map(slices.Concat(keys, valueKeys, reportKeys)...)
 	p = Point{ID: m.Need("id", "voltage").ID(), Place: n.Place()}
 	m = m.Named(fmt.Sprintf("%s: point %q", device, p.ID))
@@ -70,6 +70,7 @@ func readPoint(n Node, device string, s Settings, outer form, refs *references) 
 func (p *Point) checkValue(m Map) {
 	p.Range = readRange(m, p.Layout.Kind())
 	p.checkReport(m)
+	p.Write = readWritable(m.Get("write"), p)
 }
 
 func readRegister(n Node, numbering string) (Register, bool) {

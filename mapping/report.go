@@ -126,21 +126,13 @@ func (p *Point) checkReport(m Map) {
 }
 
 func (p *Point) kindName() string {
-	if p.kind() == point.Text {
+	if p.Kind() == point.Text {
 		return "a text"
 	}
 	return "on or off"
 }
 
 func (p *Point) numeric() bool {
-	k := p.kind()
+	k := p.Kind()
 	return k != point.Text && k != point.Bool
-}
-
-// kind is what the point's values are.
-func (p *Point) kind() point.Kind {
-	if p.Register.Table.Bits() {
-		return point.Bool
-	}
-	return p.Layout.Kind()
 }

@@ -13,10 +13,7 @@ import (
 // parseValue reads a value that a person typed for a point: a number in decimal
 // or with 0x, true or false, on or off, 1 or 0, or a text.
 func parseValue(text string, p mapping.Point) (point.Value, error) {
-	kind := p.Layout.Kind()
-	if p.Register.Table.Bits() {
-		kind = point.Bool
-	}
+	kind := p.Kind()
 	if kind == point.Text {
 		return point.TextValue(text), nil
 	}

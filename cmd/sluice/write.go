@@ -119,6 +119,11 @@ func newChange(g target, texts []string) (*change, error) {
 		if err != nil {
 			return nil, err
 		}
+		if w := p.Write; w != nil {
+			if err := w.Check(v); err != nil {
+				return nil, usage("%s: %w", "its write rules are in the site file", p.ID, err)
+			}
+		}
 		c.values = append(c.values, v)
 	}
 	blocks := g.device.Plan(g.device.All(), mapping.Terms{Line: g.bus.Line, Gap: g.bus.Gap})
@@ -159,7 +164,8 @@ func (c *change) blind(cause error) error {
 	if err != nil {
 		return err
 	}
-	if !c.device.Points[0].Register.Table.Bits() && !bytes.Equal(zeros, ones) {
+	masked := c.ruled() && c.device.Points[0].Fills()
+	if !c.device.Points[0].Register.Table.Bits() && !masked && !bytes.Equal(zeros, ones) {
 		return hint(fmt.Errorf("the rest of the register cannot be read: %w", cause), "write the whole register instead of a part of it")
 	}
 	c.new = zeros
@@ -192,6 +198,12 @@ func (c *change) timing() modbus.Timing {
 // request writes one coil or register with the function for one, more with that
 // for several.
 func (c *change) request() modbus.Request {
+	if p := c.device.Points[0]; c.ruled() {
+		req, err := p.WriteRequest(c.device.Unit, c.values[0], c.new)
+		if err == nil { // it has been encoded before
+			return req
+		}
+	}
 	read := c.block.Request
 	single := modbus.Request{Unit: read.Unit, Address: read.Address, Data: c.new}
 	switch bits := c.device.Points[0].Register.Table.Bits(); {
@@ -206,6 +218,12 @@ func (c *change) request() modbus.Request {
 		return single
 	}
 	return c.multiple()
+}
+
+// ruled reports whether the site file names the function.
+func (c *change) ruled() bool {
+	w := c.device.Points[0].Write
+	return len(c.device.Points) == 1 && w != nil && w.Function != 0
 }
 
 func (c *change) multiple() modbus.Request {
@@ -225,7 +243,7 @@ func (c *change) multiple() modbus.Request {
 func (c *change) carryOut(t terminal) error {
 	req := c.request()
 	_, err := c.client.Do(req, c.timing())
-	if several := c.multiple(); modbus.FaultOf(err) == modbus.Unsupported && req.Function != several.Function {
+	if several := c.multiple(); modbus.FaultOf(err) == modbus.Unsupported && !c.ruled() && req.Function != several.Function {
 		fmt.Fprintf(t.err, "the device does not know function %d, so function %d is tried\n", req.Function, several.Function)
 		_, err = c.client.Do(several, c.timing())
 	}
