@@ -122,6 +122,14 @@ func (r *deviceReader) device(own Map) (Device, Map) {
 		m.Get("bus").Problem(knownBuses(d.Bus, r.Buses), "there is no bus %q", d.Bus)
 		d.Bus = ""
 	}
+	r.content(&c, &d, outer)
+	own.describe()
+	return d, m
+}
+
+// content reads what a template may also say.
+func (r *deviceReader) content(c *composed, d *Device, outer Settings) {
+	m := c.Map
 	s := readSettings(m, outer)
 	d.Timeout, d.OfflineAfter, d.OfflineTime = s.Timeout, s.OfflineAfter, s.OfflineTime
 	d.Labels = ReadLabels(m.Get("labels"), r.Labels)
@@ -131,8 +139,6 @@ func (r *deviceReader) device(own Map) (Device, Map) {
 	d.OnConnect = readWrites(c.onConnect.node.As(within(m.node.name, "on_connect")), c.onConnect.numbering)
 	d.Points = readPoints(m.node.name, c.points, s, f)
 	c.checkPoints(len(d.Points))
-	own.describe()
-	return d, m
 }
 
 // describe records that the values of `override` have the keys of points.

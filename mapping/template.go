@@ -66,17 +66,33 @@ func (r *deviceReader) template(own Map, name Node) composed {
 			c.broken = true
 			return c
 		} else if ok {
-			m := n.As(own.node.name).Map(templateKeys()...)
+			c.lie(n, own.node.name)
 			n.shape.borrow(own.node.shape, inheritedKeys()...)
-			c.numbering = m.Get("numbering").Choice(numberings...)
-			c.add(m)
-			c.Map = m.only(inheritedKeys()...)
 			return c
 		}
 	}
 	name.Problem(r.knownTemplate(c.template), "there is no template %q", c.template)
 	c.broken = true
 	return c
+}
+
+// lie puts a template below, whose problems carry the name.
+func (c *composed) lie(template Node, name string) {
+	m := template.As(name).Map(templateKeys()...)
+	c.numbering = m.Get("numbering").Choice(numberings...)
+	c.add(m)
+	c.Map = m.only(inheritedKeys()...)
+}
+
+// CheckTemplate reads a template as a device would that adds nothing to it, and
+// returns what it says of itself and the device, which is on no bus.
+func CheckTemplate(n Node, name string) (Template, Device) {
+	t := ReadTemplate(n, name)
+	c := composed{numbering: numberings[0]}
+	c.lie(n, "template "+name)
+	d := Device{ID: name, Name: name, Template: name}
+	new(deviceReader).content(&c, &d, DefaultSettings)
+	return t, d
 }
 
 func (r *deviceReader) knownTemplate(name string) string {

@@ -21,7 +21,7 @@ func runHelp(_ context.Context, args []string, t terminal) error {
 	case len(args) == 0 || args[0] == "help":
 		var list strings.Builder
 		for _, c := range commands() {
-			fmt.Fprintf(&list, "  %-9s %s\n", c.name, c.short)
+			fmt.Fprintf(&list, "  %-10s %s\n", c.name, c.short)
 		}
 		fmt.Fprint(t.out, strings.Replace(text("help"), "{commands}\n", list.String(), 1))
 	case args[0] == "site":

@@ -41,6 +41,7 @@ func commands() []command {
 		{"run", "run the gateway of a site", runGateway},
 		{"check", "check a site file and say what is wrong with it", runCheck},
 		{"schema", "print the JSON Schema of site files, for editors", runSchema},
+		{"templates", "list, show, check and start register maps of device types", runTemplates},
 		{"plan", "show requests, load of the lines, topics and data volume of a site", runPlan},
 		{"read", "read values of a device once, on a port or through a site file", runRead},
 		{"write", "write values to a device and read them back; asks first", runWrite},

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -39,7 +40,7 @@ func newLibrary(f *files) *Library {
 // Problems returns what is wrong with the templates read so far.
 func (l *Library) Problems() mapping.Problems { return l.files.problems() }
 
-// Add takes over the templates under the key `templates` of a file.
+// add takes over the templates under the key `templates` of a file.
 func (l *Library) add(n mapping.Node) {
 	for _, e := range n.Entries() {
 		name := e.Key.Text()
@@ -49,8 +50,7 @@ func (l *Library) add(n mapping.Node) {
 		case l.found[name].Present():
 			e.Key.Problem("keep one of the two", "template %q is given twice", name)
 		default:
-			l.found[name] = e.Value
-			mapping.ReadTemplate(e.Value, name)
+			l.found[name], l.place[name] = e.Value, "site file"
 		}
 	}
 }
@@ -72,11 +72,60 @@ func (l *Library) Template(name string) (mapping.Node, bool) {
 	if err != nil {
 		l.files.report(err)
 	}
-	if n.Present() {
-		mapping.ReadTemplate(n, name)
-	}
-	l.found[name] = n
+	l.found[name], l.place[name] = n, place
 	return n, true
+}
+
+// check reports what is wrong with the templates found, used or not.
+func (l *Library) check() {
+	for name, n := range l.found {
+		if n.Present() {
+			mapping.CheckTemplate(n, name)
+		}
+	}
+}
+
+// Describe returns what the template of that name says of itself, the device that
+// it makes, and where it stands; false if there is none, or if it is no YAML.
+func (l *Library) Describe(name string) (t mapping.Template, d mapping.Device, place string, ok bool) {
+	n, ok := l.Template(name)
+	if !ok || !n.Present() {
+		return t, d, l.place[name], false
+	}
+	t, d = mapping.CheckTemplate(n, name)
+	return t, d, l.place[name], true
+}
+
+// Text returns the file of a template and where it stands, and an error that is
+// fs.ErrNotExist if there is none.
+func (l *Library) Text(name string) (place string, text []byte, err error) {
+	if !templateName.MatchString(name) {
+		return "", nil, fs.ErrNotExist
+	}
+	return l.read(name)
+}
+
+// CheckTemplate returns what is wrong with a file that holds a template, and what
+// the template says of itself.
+func CheckTemplate(path string) (mapping.Template, mapping.Problems, error) {
+	f := newFiles(filepath.Dir(path))
+	text, err := f.readFile(path)
+	if err != nil {
+		return mapping.Template{}, nil, err
+	}
+	var t mapping.Template
+	if n := f.parse(path, text); n.Present() {
+		t, _ = mapping.CheckTemplate(n, strings.TrimSuffix(filepath.Base(path), ".yaml"))
+	}
+	return t, f.problems(), nil
+}
+
+// TemplatePath returns where a template of that name belongs for sites in a folder.
+func TemplatePath(dir, name string) (string, error) {
+	if !templateName.MatchString(name) {
+		return "", fmt.Errorf("%q cannot be the name of a template", name)
+	}
+	return filepath.Join(dir, TemplateFolder, name+".yaml"), nil
 }
 
 // read returns the file of a template: in the folder of the site, else built in.

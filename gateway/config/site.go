@@ -63,9 +63,11 @@ func (r *reader) devices(m mapping.Map, buses []Bus) []mapping.Device {
 	if len(lists) == 0 {
 		m.Need("devices", `[{id: main-meter, bus: rs485, unit: 1, points: [...]}]`)
 	}
-	return mapping.ReadDevices(lists, mapping.Site{
+	devices := mapping.ReadDevices(lists, mapping.Site{
 		Settings: r.defaults, Buses: mappingBuses(buses), Labels: mapping.ReadLabels(m.Get("labels").As("labels"), nil), Templates: library,
 	})
+	library.check()
+	return devices
 }
 
 // file returns the path that stands at n, relative ones taken from the folder
