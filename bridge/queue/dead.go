@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -16,7 +17,8 @@ const (
 
 // Letter is a message that upstream does not take, with the lane it was in.
 type Letter struct {
-	Lane Name
+	Number Seq // among the dead letters
+	Lane   Name
 	Record
 	Why    string    // such as what upstream answered
 	Buried time.Time // when it was given up
@@ -53,6 +55,54 @@ func (f *folder) write(ctx context.Context, l Letter) error {
 		return err
 	}
 	return log.Wait(ctx, seq)
+}
+
+// Resend puts the dead letters that pick says yes to back into their lanes, behind
+// what waits there, and returns how many. Each leaves the letters once it is on
+// flash in its lane; after a crash in between it is in both.
+func (q *Queue) Resend(ctx context.Context, pick func(Letter) bool) (int, error) {
+	return q.eachLetter(pick, func(l Letter) error {
+		if !slices.Contains(Names(), l.Lane) {
+			return fmt.Errorf("dead letter %d is of the lane %q, which is not known", l.Number, l.Lane)
+		}
+		lane := q.Lane(l.Lane)
+		seq, err := lane.Append(l.Message, l.At)
+		if err != nil {
+			return err
+		}
+		return lane.Wait(ctx, seq)
+	})
+}
+
+// DropDead throws away the dead letters that pick says yes to, and returns how
+// many.
+func (q *Queue) DropDead(pick func(Letter) bool) (int, error) {
+	return q.eachLetter(pick, func(Letter) error { return nil })
+}
+
+// eachLetter settles the picked letters for which do succeeds.
+func (q *Queue) eachLetter(pick func(Letter) bool, do func(Letter) error) (n int, err error) {
+	log, err := q.dead.get()
+	if err != nil {
+		return 0, err
+	}
+	reader := log.NewReader(log.Acked())
+	for {
+		rec, ok, err := reader.Next()
+		if !ok || err != nil {
+			return n, err
+		}
+		l, err := parseLetter(rec.Data)
+		l.Number = rec.Seq
+		if err != nil || !pick(l) {
+			continue // one of a later version stays
+		}
+		if err := do(l); err != nil {
+			return n, err
+		}
+		log.Settle(rec.Seq, rec.Seq+1)
+		n++
+	}
 }
 
 // A letter is

@@ -101,6 +101,16 @@ func (l *Lane) End() Seq {
 	return log.Stats().Durable
 }
 
+// Drop gives up every message below upTo that is on flash, and returns how many
+// were waiting. They count as lost.
+func (l *Lane) Drop(upTo Seq) (uint64, error) {
+	log, err := l.folder.get()
+	if err != nil {
+		return 0, err
+	}
+	return log.Drop(upTo), nil
+}
+
 // Told takes note that upstream knows of the loss g. It is remembered as Ack is.
 func (l *Lane) Told(g Gap) {
 	if log, err := l.folder.get(); err == nil {

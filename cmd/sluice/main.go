@@ -48,6 +48,7 @@ func commands() []command {
 		{"scan", "find out who is on a line; changes nothing", runScan},
 		{"monitor", "explain what others say on a line; never sends", runMonitor},
 		{"simulate", "serve the devices of a site on virtual ports", runSimulate},
+		{"queue", "show what waits for upstream, export it, drop it, send dead letters again", runQueue},
 		{"demo", "show a whole site on simulated devices; needs nothing", runDemo},
 		{"version", "print the version of this program", runVersion},
 		{"help", "print this text, or more on one command: sluice help check", runHelp},
