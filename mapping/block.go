@@ -32,14 +32,14 @@ func (b *Block) Points() []*Point {
 }
 
 func newBlock(unit modbus.UnitID, points []*Point) Block {
-	first := points[0].Register
+	begin, end := points[0].begin(), 0
 	b := Block{points: make([]placed, len(points))}
-	end := 0
 	for i, p := range points {
-		b.points[i] = placed{p, int(p.Register.Address - first.Address)}
-		end = max(end, b.points[i].offset+p.span())
+		b.points[i] = placed{p, int(p.Register.Address) - begin}
+		end = max(end, p.end())
 	}
-	b.Request = modbus.Request{Unit: unit, Function: readFunctions[first.Table], Address: first.Address, Count: uint16(end)}
+	function := readFunctions[points[0].Register.Table]
+	b.Request = modbus.Request{Unit: unit, Function: function, Address: uint16(begin), Count: uint16(end - begin)}
 	return b
 }
 
@@ -52,10 +52,10 @@ func (b *Block) Split() (parts [2]Block, ok bool) {
 	}
 	at, widest, end := len(b.points)/2, 0, 0
 	for i, p := range b.points {
-		if hole := p.offset - end; i > 0 && hole > widest {
+		if hole := p.begin() - end; i > 0 && hole > widest {
 			at, widest = i, hole
 		}
-		end = max(end, p.offset+p.span())
+		end = max(end, p.end())
 	}
 	for i, points := range [][]placed{b.points[:at], b.points[at:]} {
 		plain := make([]*Point, len(points))
@@ -137,7 +137,19 @@ func (p placed) decode(data []byte) (point.Value, error) {
 	if err != nil {
 		return point.Value{}, err
 	}
-	return p.Layout.Decode(raw)
+	if p.Factor == nil {
+		return p.Layout.Decode(raw)
+	}
+	at := p.offset + int(p.Factor.Register.Address) - int(p.Register.Address)
+	factor, err := cut(data, at, p.Factor.Layout.Words())
+	if err != nil {
+		return point.Value{}, err
+	}
+	power, err := p.Factor.power(factor)
+	if err != nil {
+		return point.Value{}, err
+	}
+	return p.Layout.Shifted(power).Decode(raw)
 }
 
 // bit is the coil or discrete input in the reply to its block.
@@ -158,11 +170,15 @@ func (p placed) raw(data []byte) ([]byte, error) {
 		}
 		return []byte{byte(v.Float())}, nil
 	}
-	from, to := 2*p.offset, 2*(p.offset+p.span())
-	if to > len(data) {
+	return cut(data, p.offset, p.span())
+}
+
+// cut returns registers of a reply.
+func cut(data []byte, at, words int) ([]byte, error) {
+	if 2*(at+words) > len(data) {
 		return nil, errShort
 	}
-	return data[from:to], nil
+	return data[2*at : 2*(at+words)], nil
 }
 
 // errShort cannot happen behind a transport that requires the exact length of a

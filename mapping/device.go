@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -135,7 +136,7 @@ func (r *deviceReader) content(c *composed, d *Device, outer Settings) {
 	d.Labels = ReadLabels(m.Get("labels"), r.Labels)
 	d.Limits = readLimits(m.Get("poll"))
 	d.Rest = m.Get("rest").Duration(0, maxRest, 0)
-	f := readForm(m, form{numbering: numberings[0]})
+	f := readForm(m, form{numbering: numberings[0], most: cmp.Or(d.Limits.MaxRegisters, maxRegisters)})
 	d.OnConnect = readWrites(c.onConnect.node.As(within(m.node.name, "on_connect")), c.onConnect.numbering)
 	d.Points = readPoints(m.node.name, c.points, s, f)
 	c.checkPoints(len(d.Points))

@@ -54,8 +54,9 @@ type Point struct {
 	ID       string
 	Register Register
 	Layout   layout.Layout
-	Range    Range  // that is plausible
-	Unit     string // e.g. "kWh"; empty for none
+	Factor   *Factor // by which the device scales it; nil: by none
+	Range    Range   // that is plausible
+	Unit     string  // e.g. "kWh"; empty for none
 	Interval time.Duration
 	Priority bool // keeps its interval when the line cannot carry everything
 	Report   Report

@@ -17,7 +17,7 @@ func (o overlaps) add(n Node, p Point) {
 	if p.Register.Table.Bits() || p.Layout.Kind() == point.Bool {
 		return
 	}
-	for r := p.Register; int(r.Address) < min(p.end(), 1<<16-1); r.Address++ {
+	for r := p.Register; int(r.Address) < min(int(p.Register.Address)+p.span(), 1<<16-1); r.Address++ {
 		q, taken := o[r]
 		if taken && (q.Register != p.Register || q.span() != p.span()) {
 			n.Warn("check both addresses, and whether the types are as wide as the manual says",
@@ -33,5 +33,5 @@ func (p *Point) extent() string {
 	if p.span() == 1 {
 		return fmt.Sprintf("0x%04x", p.Register.Address)
 	}
-	return fmt.Sprintf("0x%04x to 0x%04x", p.Register.Address, p.end()-1)
+	return fmt.Sprintf("0x%04x to 0x%04x", p.Register.Address, int(p.Register.Address)+p.span()-1)
 }

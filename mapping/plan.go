@@ -47,7 +47,9 @@ func (d *Device) All() []*Point {
 // Plan splits points of the device into requests that together hold the line
 // for the least time. The points are sorted in place by their registers.
 func (d *Device) Plan(points []*Point, t Terms) []Block {
-	slices.SortStableFunc(points, func(a, b *Point) int { return a.Register.compare(b.Register) })
+	slices.SortStableFunc(points, func(a, b *Point) int {
+		return cmp.Or(cmp.Compare(a.Register.Table, b.Register.Table), cmp.Compare(a.begin(), b.begin()))
+	})
 	var out []Block
 	for len(points) > 0 {
 		table := points[0].Register.Table
@@ -61,10 +63,6 @@ func (d *Device) Plan(points []*Point, t Terms) []Block {
 		points = points[n:]
 	}
 	return out
-}
-
-func (r Register) compare(o Register) int {
-	return cmp.Or(cmp.Compare(r.Table, o.Table), cmp.Compare(r.Address, o.Address))
 }
 
 // Time is how long the line is taken by one read of a device on these terms.
@@ -139,7 +137,7 @@ func cheapest(points []*Point, r rules) [][]*Point {
 			if i < j-1 && !r.joins(points[i], points[i+1], end) {
 				break
 			}
-			span := end - int(points[i].Register.Address)
+			span := end - points[i].begin()
 			if t := best[i] + r.fixed + time.Duration(span)*r.each; best[j] < 0 || t < best[j] {
 				best[j], from[j] = t, i
 			}
@@ -156,12 +154,9 @@ func cheapest(points []*Point, r rules) [][]*Point {
 // joins reports whether a part that ends at end may begin with p instead of its
 // neighbour next.
 func (r *rules) joins(p, next *Point, end int) bool {
-	begin := int(p.Register.Address)
-	if end-begin > r.most || int(next.Register.Address)-p.end() > r.gap {
+	begin := p.begin()
+	if end-begin > r.most || next.begin()-p.end() > r.gap {
 		return false
 	}
 	return !slices.ContainsFunc(r.walls, func(w Wall) bool { return w.stands(begin, end) })
 }
-
-// end is the register or bit behind the point.
-func (p *Point) end() int { return int(p.Register.Address) + p.span() }

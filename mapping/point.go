@@ -33,7 +33,7 @@ func readPoints(device string, items []source, s Settings, outer form) []Point {
 }
 
 func readPoint(n Node, device string, s Settings, outer form, refs *references) (p Point, enabled bool) {
-	keys := []string{"id", "register", "numbering", "of", "type", "min", "max", "unit", "interval", "priority", "enabled", "write"}
+	keys := []string{"id", "register", "numbering", "of", "scale_from", "type", "min", "max", "unit", "interval", "priority", "enabled", "write"}
 	m := n.Map(slices.Concat(keys, valueKeys, reportKeys)...)
 	p = Point{ID: m.Need("id", "voltage").ID(), Place: n.Place()}
 	m = m.Named(fmt.Sprintf("%s: point %q", device, p.ID))
@@ -43,12 +43,11 @@ func readPoint(n Node, device string, s Settings, outer form, refs *references) 
 	p.Report = readReport(m, s.Report)
 	p.Priority = m.Get("priority").Choice("normal", "high") == "high"
 	if m.Get("of").Present() {
-		settle := bitsOf(m)
-		*refs = append(*refs, reference{p.ID, func(p *Point, find func(string) *Point) {
-			settle(p, find)
-			p.checkValue(m)
-		}})
+		*refs = append(*refs, reference{p.ID, 0, bitsOf(m)})
 		return p, enabled
+	}
+	if m.Get("scale_from").Present() {
+		*refs = append(*refs, reference{p.ID, 1, scaleFrom(m, outer.most)})
 	}
 	register := m.Need("register", "holding 40101")
 	ok := false

@@ -1,13 +1,18 @@
 package mapping
 
-import "sluice/mapping/layout"
+import (
+	"slices"
+
+	"sluice/mapping/layout"
+)
 
 // references are the points of a device that are made of others, which may stand
 // below them in the file.
 type references []reference
 
 type reference struct {
-	id string
+	id   string
+	turn int // those of a lower turn are settled before
 	// settle completes the point; find returns another one by its id, nil if there
 	// is none.
 	settle func(p *Point, find func(id string) *Point)
@@ -23,6 +28,7 @@ func (rs references) settle(points []Point) {
 		}
 		return nil
 	}
+	slices.SortStableFunc(rs, func(a, b reference) int { return a.turn - b.turn })
 	for _, r := range rs {
 		if p := find(r.id); p != nil {
 			r.settle(p, find)
@@ -35,7 +41,7 @@ func (rs references) settle(points []Point) {
 func bitsOf(m Map) func(*Point, func(string) *Point) {
 	of := m.Get("of")
 	bits := m.Need("bits", "3")
-	for _, key := range []string{"register", "numbering", "type", "length", "padding", "order"} {
+	for _, key := range []string{"register", "numbering", "scale_from", "type", "length", "padding", "order"} {
 		if n := m.Get(key); n.Present() {
 			n.Problem("leave it out", "is that of point %q", of.Text())
 		}
@@ -50,6 +56,28 @@ func bitsOf(m Map) func(*Point, func(string) *Point) {
 		case bits.Present():
 			p.Register = word.Register
 			p.Layout = compile(m, layout.Config{Type: word.Layout.Type(), Order: word.Layout.Order()})
+			p.checkValue(m)
+		}
+	}
+}
+
+// scaleFrom completes a point whose scale another point holds.
+func scaleFrom(m Map, most int) func(*Point, func(string) *Point) {
+	from := m.Get("scale_from")
+	if w := m.Get("write"); w.Present() {
+		w.Problem("leave it out", "what a device scales cannot be written: its scale may change meanwhile")
+	}
+	return func(p *Point, find func(string) *Point) {
+		factor := find(from.Text())
+		if factor == nil || factor == p {
+			from.Problem("name a point of this device that holds the power of ten", "there is no point %q", from.Text())
+			return
+		}
+		if p.Layout.Words() == 0 && !p.Register.Table.Bits() {
+			return // has been reported
+		}
+		if err := p.scaledBy(factor, most); err != nil {
+			from.Problem("name the point that holds the power of ten of this value, such as an int16 beside it", "%s", err)
 		}
 	}
 }

@@ -79,14 +79,15 @@ func (s *Search) toldAlone(refused bool) {
 }
 
 func (s *Search) toldPair(refused bool) {
-	next := s.points[s.hi].Register
+	next := s.points[s.hi]
+	table := next.Register.Table
 	if !refused {
 		good := newBlock(s.unit, s.points[:s.hi])
-		s.found = &Finding{Table: next.Table, Most: int(good.Request.Count)}
+		s.found = &Finding{Table: table, Most: int(good.Request.Count)}
 		return
 	}
-	begin := int(next.Address)
-	s.found = &Finding{Table: next.Table, Wall: Wall{next.Table, min(s.points[s.lo].end(), begin), begin}}
+	begin := next.begin()
+	s.found = &Finding{Table: table, Wall: Wall{table, min(s.points[s.lo].end(), begin), begin}}
 }
 
 func (s *Search) blame(p *Point) {

@@ -60,11 +60,12 @@ func readSettings(m Map, outer Settings) Settings {
 type form struct {
 	numbering string
 	order     layout.Order
+	most      int // registers that the device gives at once
 }
 
 // readForm reads what a device, or a template, says for all of its points.
 func readForm(m Map, outer form) form {
-	f := form{readNumbering(m, outer.numbering), outer.order}
+	f := form{readNumbering(m, outer.numbering), outer.order, outer.most}
 	if n := m.Get("order"); n.Present() {
 		f.order, _ = layout.ParseOrder(n.Choice(layout.OrderNames(0)...), 0)
 	}

@@ -55,7 +55,7 @@ func (k *Knowledge) Forget(p *Point) bool {
 
 // around is the wall over the registers of a point itself.
 func around(p *Point) Wall {
-	return Wall{p.Register.Table, int(p.Register.Address), p.end()}
+	return Wall{p.Register.Table, p.begin(), p.end()}
 }
 
 // MapDigest tells register maps apart: what was learned of a device holds as
@@ -63,7 +63,7 @@ func around(p *Point) Wall {
 func (d *Device) MapDigest() string {
 	hash := sha256.New()
 	for _, p := range d.Points {
-		fmt.Fprintf(hash, "%s %d %d\n", p.Register.Table, p.Register.Address, p.span())
+		fmt.Fprintf(hash, "%s %d %d\n", p.Register.Table, p.begin(), p.end()-p.begin())
 	}
 	return fmt.Sprintf("sha256:%.8x", hash.Sum(nil))
 }

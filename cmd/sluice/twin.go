@@ -2,6 +2,7 @@ package main
 
 import (
 	"hash/fnv"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,9 +24,19 @@ type twin struct {
 func newTwin(d mapping.Device, now time.Time) *twin {
 	w := &twin{name: d.Name, points: d.Points, written: map[mapping.Register]uint16{}}
 	for _, p := range d.Points {
-		w.value = append(w.value, motion(p, seed(d.ID, p.ID), d.Name, now))
+		value := motion(p, seed(d.ID, p.ID), d.Name, now)
+		if scales(d.Points, p) {
+			value = func(time.Time) point.Value { return point.IntValue(0) }
+		}
+		w.value = append(w.value, value)
 	}
 	return w
+}
+
+// scales reports whether p is the power of ten of another point. That of the twin
+// is 0, since its registers hold the values as they are.
+func scales(points []mapping.Point, p mapping.Point) bool {
+	return slices.ContainsFunc(points, func(o mapping.Point) bool { return o.Factor != nil && o.Factor.Register == p.Register })
 }
 
 // seed tells apart points that would move alike.

@@ -122,6 +122,13 @@ func (l Layout) Type() Type { return l.typ }
 // Order is the order of the value's bytes.
 func (l Layout) Order() Order { return l.order }
 
+// Shifted is the layout with numbers 10^power times as large, for those whose
+// scale the device tells. They are Floats, whatever the power.
+func (l Layout) Shifted(power int) Layout {
+	l.linear = l.linear.shifted(power)
+	return l
+}
+
 // Kind is what Decode returns and Encode takes; a number of any kind may be
 // encoded where this is a number.
 func (l Layout) Kind() point.Kind {

@@ -30,6 +30,16 @@ func newLinear(scale, offset float64, round *int) linear {
 	return l
 }
 
+// shifted is l with a scale that is 10^power times as large, for numbers whose
+// scale the device tells.
+func (l linear) shifted(power int) linear {
+	if !l.set {
+		l = linear{scale: decimal{coef: 1}, set: true}
+	}
+	l.scale.exp += power
+	return l
+}
+
 func (l linear) int(raw int64) (point.Value, error) {
 	if !l.set {
 		return point.IntValue(raw), nil
