@@ -26,7 +26,7 @@ func (t *Transport) exchange(adu []byte, want shape, timing modbus.Timing) ([]by
 	if err != nil {
 		return nil, err
 	}
-	r := reception{want: want, buf: t.buf[:0]}
+	r := reception{want: want.on(t.line, modbus.Function(adu[1])), buf: t.buf[:0]}
 	if ahead > 0 {
 		r.add(ahead, t.quiet)
 	}

@@ -2,6 +2,7 @@ package rtu
 
 import (
 	"fmt"
+	"time"
 
 	"sluice/drivers/modbus"
 )
@@ -24,25 +25,26 @@ type shape struct {
 	modbus.Shape
 }
 
-// short is a reply that is waited for as a whole once it has begun. Of a longer one
-// its head is looked at first: an exception is over after five bytes.
-const short = 32
+// short is how much later than an exception a reply may end that is waited for as
+// a whole once it has begun: one wake-up less. Of a longer one the head is looked
+// at first.
+const short = 5 * time.Millisecond
 
 // shapeOf reads a request, complete with checksum.
 func shapeOf(adu []byte) (shape, error) {
 	if len(adu) < minFrame || len(adu) > maxFrame {
 		return shape{}, fmt.Errorf("a request of %d bytes is no RTU frame", len(adu))
 	}
-	f := modbus.Function(adu[1])
-	s, err := modbus.ShapeOf(f, adu[2:len(adu)-2])
-	if err != nil {
-		return shape{}, err
+	s, err := modbus.ShapeOf(modbus.Function(adu[1]), adu[2:len(adu)-2])
+	return shape{adu[0], minFrame, s}, err
+}
+
+// on is the shape of the reply on a line of that speed.
+func (s shape) on(l modbus.Line, f modbus.Function) shape {
+	if size, ok := s.Match(f, nil); ok && l.Chars(minFrame+size-exceptionFrame) <= short {
+		s.first = minFrame + size
 	}
-	first := minFrame
-	if size, ok := s.Match(f, nil); ok && minFrame+size <= short {
-		first += size
-	}
-	return shape{adu[0], first, s}, nil
+	return s
 }
 
 // verdict is what can be said about bytes that may start a reply.

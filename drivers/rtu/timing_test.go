@@ -298,22 +298,34 @@ func (s sleepy) Read(p []byte) (int, error) {
 
 func (s sleepy) Pause(d time.Duration) error { return s.wire.Pause(d + s.lag) }
 
-// Byte by byte, a short reply takes two wake-ups: for its first byte and its last.
-// An exception in its place is taken when the reply would have ended.
+// Byte by byte, a reply that is soon over takes two wake-ups: for its first byte
+// and its last. An exception in its place is taken when the reply would have ended;
+// in the place of a longer one at once.
 func TestShortReplyIsWaitedForAsAWhole(t *testing.T) {
-	for _, code := range []byte{0, 2} {
+	for _, tt := range []struct {
+		count     uint16
+		exception bool
+		bytes     int // after which the reply is taken
+		reads     int
+	}{
+		{1, false, 7, 2},
+		{1, true, 7, 2},
+		{10, false, 25, 3},
+		{10, true, 5, 3},
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			w, _, client := newWire(rtu.Config{})
-			if code > 0 {
-				w.device = func(req []byte, end time.Time) { w.say(end.Add(latency), exception(req, code)...) }
+			if tt.exception {
+				w.device = func(req []byte, end time.Time) { w.say(end.Add(latency), exception(req, 2)...) }
 			}
 			start := time.Now()
-			_, err := client.Do(readHolding(1, 0, 10), timing)
-			if e, ok := errors.AsType[*modbus.Error](err); ok != (code > 0) || ok && e.Exception != code {
-				t.Errorf("error %v, want exception %d", err, code)
+			_, err := client.Do(readHolding(1, 0, tt.count), timing)
+			if e, ok := errors.AsType[*modbus.Error](err); ok != tt.exception || ok && e.Exception != 2 {
+				t.Errorf("%+v: error %v", tt, err)
 			}
-			if end := line.Silence() + line.Chars(8) + latency + line.Chars(25); time.Since(start) != end || w.reads != 2 {
-				t.Errorf("exception %d: %v and %d wake-ups, want %v and 2", code, time.Since(start), w.reads, end)
+			took, want := time.Since(start), line.Silence()+line.Chars(8)+latency+line.Chars(tt.bytes)
+			if took != want || w.reads != tt.reads {
+				t.Errorf("%+v: %v and %d wake-ups, want %v", tt, took, w.reads, want)
 			}
 		})
 	}
