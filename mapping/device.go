@@ -132,7 +132,7 @@ func (r *deviceReader) device(own Map) (Device, Map) {
 func (r *deviceReader) content(c *composed, d *Device, outer Settings) {
 	m := c.Map
 	s := readSettings(m, outer)
-	d.Timeout, d.OfflineAfter, d.OfflineTime = s.Timeout, s.OfflineAfter, s.OfflineTime
+	d.Timeout, d.OfflineAfter, d.OfflineTime, d.NoCanary = s.Timeout, s.OfflineAfter, s.OfflineTime, s.NoCanary
 	d.Labels = ReadLabels(m.Get("labels"), r.Labels)
 	d.Limits = readLimits(m.Get("poll"))
 	d.Rest = m.Get("rest").Duration(0, maxRest, 0)

@@ -44,6 +44,9 @@ func (m Map) only(keys ...string) Map {
 	return m
 }
 
+// Has reports whether a mapping has a value for a key, without judging it.
+func (n Node) Has(key string) bool { return n.peek(key).Present() }
+
 // peek returns the value of a key without judging the mapping.
 func (n Node) peek(key string) Node {
 	y := n.resolved()

@@ -24,6 +24,7 @@ type Settings struct {
 	Timeout      time.Duration // end of a request to the first byte of its reply
 	OfflineAfter int           // failed exchanges in a row until a device counts as offline
 	OfflineTime  time.Duration // and no answer for so long
+	NoCanary     bool          // function 8 is never sent to find out whether an old reply is still to come
 	Report       Report        // of points
 }
 
@@ -32,7 +33,7 @@ type Settings struct {
 var DefaultSettings = Settings{Interval: 5 * time.Second, Timeout: 500 * time.Millisecond, OfflineAfter: 3, OfflineTime: 3 * time.Second}
 
 // settingKeys are the keys that ReadSettings understands.
-var settingKeys = append([]string{"interval", "timeout", "offline_after", "offline_time"}, reportKeys...)
+var settingKeys = append([]string{"interval", "timeout", "offline_after", "offline_time", "canary"}, reportKeys...)
 
 // SettingKeys are the keys that InheritSettings understands.
 func SettingKeys() []string { return slices.Clone(settingKeys) }
@@ -52,8 +53,16 @@ func readSettings(m Map, outer Settings) Settings {
 		Timeout:      m.Get("timeout").Duration(minTimeout, maxTimeout, outer.Timeout),
 		OfflineAfter: m.Get("offline_after").Int(1, maxOffline, outer.OfflineAfter),
 		OfflineTime:  m.Get("offline_time").Duration(0, maxAbsence, outer.OfflineTime),
+		NoCanary:     readCanary(m.Get("canary"), outer.NoCanary),
 		Report:       readReport(m, outer.Report),
 	}
+}
+
+func readCanary(n Node, outer bool) bool {
+	if !n.Present() {
+		return outer
+	}
+	return n.Choice("auto", "never") == "never"
 }
 
 // form is how values lie in registers unless a point says otherwise.

@@ -136,7 +136,7 @@ func (r *round) readBlock(b mapping.Block) {
 }
 
 func (r *round) timing() modbus.Timing {
-	return modbus.Timing{Timeout: r.device.Timeout, Gap: r.bus.Gap}
+	return modbus.Timing{Timeout: r.device.Timeout, Gap: r.bus.Gap, NoCanary: r.device.NoCanary}
 }
 
 func (r *round) note(b *mapping.Block, readings []point.Reading, raw [][]byte) {

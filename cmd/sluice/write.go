@@ -192,7 +192,7 @@ func (c *change) over(data []byte) ([]byte, error) {
 }
 
 func (c *change) timing() modbus.Timing {
-	return modbus.Timing{Timeout: c.device.Timeout, Gap: c.bus.Gap}
+	return modbus.Timing{Timeout: c.device.Timeout, Gap: c.bus.Gap, NoCanary: c.device.NoCanary}
 }
 
 // request writes one coil or register with the function for one, more with that

@@ -43,7 +43,7 @@ func (t *Transport) silence(unit modbus.UnitID, timing modbus.Timing) error {
 func (t *Transport) send(unit modbus.UnitID, adu []byte, timing modbus.Timing) (sent time.Time, err error) {
 	sent = time.Now().Add(t.line.Chars(len(adu)))
 	t.quiet = sent
-	t.doubts.Asked(unit, sent, timing.Timeout)
+	t.doubts.Asked(unit, sent, timing)
 	n, err := t.port.Write(adu)
 	if err == nil && n < len(adu) {
 		err = io.ErrShortWrite

@@ -26,6 +26,7 @@ type doubt struct {
 	until  time.Time // no older reply comes after this; zero when none is owed
 	probed bool      // a canary was sent since, and not answered
 	trust  int8      // in the canary, see trusted and hopeless
+	never  bool      // a canary is not wanted
 }
 
 // Trust in the canary starts at 0. An answer raises it to trusted, and each
@@ -42,8 +43,9 @@ const minWindow = time.Second
 
 // Asked notes that a request is out at the time sent, and that its reply may come
 // until well after the timeout.
-func (d *Doubts) Asked(unit UnitID, sent time.Time, timeout time.Duration) {
-	d.units[unit].until = sent.Add(timeout + max(minWindow, 3*timeout))
+func (d *Doubts) Asked(unit UnitID, sent time.Time, t Timing) {
+	u := &d.units[unit]
+	u.until, u.never = sent.Add(t.Timeout+max(minWindow, 3*t.Timeout)), t.NoCanary
 }
 
 // Answered notes the reply to an ordinary request.
@@ -114,7 +116,7 @@ func (u *doubt) over(now time.Time) bool {
 }
 
 // wantsCanary reports whether a canary is worth its time on the line.
-func (u *doubt) wantsCanary() bool { return u.trust > hopeless && !u.probed }
+func (u *doubt) wantsCanary() bool { return u.trust > hopeless && !u.probed && !u.never }
 
 // notBefore is the end of the wait when only waiting helps.
 func (u *doubt) notBefore() time.Time {

@@ -35,6 +35,7 @@ type Timing struct {
 	Timeout  time.Duration // from the end of the request to the first byte of the reply
 	Gap      time.Duration // silence before a request, on top of the line's own
 	MinDelay time.Duration // bytes sooner than this after the request are no reply
+	NoCanary bool          // the unit misbehaves on function 8: never use it to settle a doubt
 }
 
 // Transport moves one request and its reply, both complete frames of its

@@ -301,3 +301,31 @@ func TestNoWrongValues(t *testing.T) {
 		}
 	}
 }
+
+// TestNoCanary has a unit that must not be asked for function 8: it is left alone
+// until nothing older can come.
+func TestNoCanary(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k, transport, client := newKeeper(answers)
+		shy := timing
+		shy.NoCanary = true
+		k.dead = true
+		if _, err := client.Do(readHolding(1, 7, 10), shy); modbus.FaultOf(err) != modbus.Silent {
+			t.Fatal(err)
+		}
+		k.dead = false
+		if wait := time.Until(transport.NotBefore(1)); wait <= 0 || wait > time.Second {
+			t.Errorf("to be left alone for %v", wait)
+		}
+		if _, err := client.Do(readHolding(1, 7, 10), shy); !errors.Is(err, modbus.ErrInDoubt) {
+			t.Errorf("%v, want it not to be sent", err)
+		}
+		time.Sleep(time.Until(transport.NotBefore(1)))
+		if data, err := client.Do(readHolding(1, 7, 10), shy); err != nil || !right(data, 1, 7) {
+			t.Errorf("% x, %v", data, err)
+		}
+		if n := transport.Stats().Canaries; n != 0 {
+			t.Errorf("%d canaries", n)
+		}
+	})
+}

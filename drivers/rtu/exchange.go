@@ -82,7 +82,7 @@ func (t *Transport) send(adu []byte, timing modbus.Timing) (sent time.Time, ahea
 	unit := modbus.UnitID(adu[0])
 	sent = time.Now().Add(t.lead + t.line.Chars(len(adu)))
 	t.quiet = sent
-	t.doubts.Asked(unit, sent, timing.Timeout)
+	t.doubts.Asked(unit, sent, timing)
 	n, err := t.port.Write(adu)
 	if err == nil && n < len(adu) {
 		err = io.ErrShortWrite

@@ -18,6 +18,10 @@ const (
 	maxGap  = time.Second
 )
 
+// networkTimeout is the default on the network, where a lost segment alone costs
+// some hundred milliseconds and a gateway may ask its line again.
+const networkTimeout = time.Second
+
 // modbusPort is the TCP port of Modbus TCP. On any other, converters are as
 // common as devices.
 const modbusPort = "502"
@@ -118,7 +122,7 @@ func (r *reader) bus(n mapping.Node) Bus {
 	b.line(m)
 	b.Gap = m.Get("gap").Duration(0, maxGap, 0)
 	b.Echo = m.Get("echo").Bool(false)
-	b.Settings = mapping.InheritSettings(m, r.defaults)
+	b.Settings = mapping.InheritSettings(m, r.defaultsOf(&b))
 	b.RS485 = rs485(m.Get("rs485"))
 	b.LowLatency = m.Get("low_latency").Bool(true)
 	for _, key := range []string{"rs485", "low_latency"} {
@@ -130,6 +134,15 @@ func (r *reader) bus(n mapping.Node) Bus {
 		echo.Problem("leave it out", "Modbus TCP has no adapter that could return what is sent")
 	}
 	return b
+}
+
+// defaultsOf are what holds for the devices on a bus unless it says otherwise.
+func (r *reader) defaultsOf(b *Bus) mapping.Settings {
+	s := r.defaults
+	if b.place() != "" && b.Port == "" && !r.timed {
+		s.Timeout = networkTimeout
+	}
+	return s
 }
 
 // location reads where the bus is: exactly one of the keys that say it.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/tools/txtar"
 
@@ -88,6 +89,43 @@ bridges:
 	}
 	if c, err := config.LoadForDesk(path); err != nil || len(c.Devices) == 0 {
 		t.Errorf("at a desk: %v", err)
+	}
+}
+
+// TestTimeouts has devices on a port and on the network, with and without settings.
+func TestTimeouts(t *testing.T) {
+	for _, tt := range []struct {
+		defaults, bus, device  string
+		onPort, dialled, dials time.Duration
+	}{
+		{"", "", "", 500 * time.Millisecond, time.Second, time.Second},
+		{"timeout: 500ms", "", "", 500 * time.Millisecond, 500 * time.Millisecond, 500 * time.Millisecond},
+		{"interval: 1s", ", timeout: 2s", "", 2 * time.Second, 2 * time.Second, 2 * time.Second},
+		{"", "", ", timeout: 300ms", 300 * time.Millisecond, 300 * time.Millisecond, 300 * time.Millisecond},
+	} {
+		c, err := config.Parse("site.yaml", fmt.Appendf(nil, `
+version: 1
+site: plant
+defaults: {%s}
+buses:
+  - {id: port, port: /dev/ttyUSB0, baud: 9600, format: 8N1%s}
+  - {id: dialled, tcp: "192.0.2.40:502"%[2]s}
+  - {id: dials, listen: "127.0.0.1:4001"%[2]s}
+devices:
+  - {id: a, bus: port, unit: 1, points: [{id: p, register: holding 0x0}]%[3]s}
+  - {id: b, bus: dialled, unit: 1, canary: never, points: [{id: p, register: holding 0x0}]%[3]s}
+  - {id: c, bus: dials, unit: 1, points: [{id: p, register: holding 0x0}]%[3]s}
+`, tt.defaults, tt.bus, tt.device))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := c.Devices
+		if d[0].Timeout != tt.onPort || d[1].Timeout != tt.dialled || d[2].Timeout != tt.dials {
+			t.Errorf("%+v: %v, %v, %v", tt, d[0].Timeout, d[1].Timeout, d[2].Timeout)
+		}
+		if d[0].NoCanary || !d[1].NoCanary {
+			t.Errorf("no canary: %v, %v", d[0].NoCanary, d[1].NoCanary)
+		}
 	}
 }
 

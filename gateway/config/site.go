@@ -12,6 +12,7 @@ type reader struct {
 	*files
 	path     string // of the site file
 	defaults mapping.Settings
+	timed    bool   // they say what the timeout is
 	siteID   string // what {site} and {gateway} stand for
 	gateway  string
 	listens  []listen
@@ -32,7 +33,7 @@ func (r *reader) site(root mapping.Node) *Config {
 		c.Group = "default"
 	}
 	r.siteID, r.gateway = c.Site, c.Gateway
-	r.defaults = mapping.ReadSettings(m.Get("defaults"))
+	r.defaults, r.timed = mapping.ReadSettings(m.Get("defaults")), m.Get("defaults").Has("timeout")
 	c.Buses = r.buses(m.Need("buses", `[{id: rs485, port: /dev/ttyUSB0, baud: 9600, format: 8N1}]`))
 	c.Devices = r.devices(m, c.Buses)
 	c.Outputs = r.outputs(m.Get("publish"), m.Get("outputs"), c.Devices)
