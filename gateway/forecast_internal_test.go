@@ -14,7 +14,7 @@ import (
 func TestPredict(t *testing.T) {
 	cfg, err := config.Parse("minimal.yaml", []byte(configs.Minimal+`
 bridges:
-  - {id: cloud, url: "mqtt://127.0.0.1", send: [{match: "+/+/voltage", to: "acme/{topic}"}]}
+  - {id: cloud, url: "mqtt://127.0.0.2", send: [{match: "+/+/voltage", to: "acme/{topic}"}]}
 `))
 	if err != nil {
 		t.Fatal(err)

@@ -139,6 +139,7 @@ func (r *deviceReader) content(c *composed, d *Device, outer Settings) {
 	f := readForm(m, form{numbering: numberings[0], most: cmp.Or(d.Limits.MaxRegisters, maxRegisters)})
 	d.OnConnect = readWrites(c.onConnect.node.As(within(m.node.name, "on_connect")), c.onConnect.numbering)
 	d.Points = readPoints(m.node.name, c.points, s, f)
+	checkLengths(m.Get("poll"), d.Limits, d.Points)
 	c.checkPoints(len(d.Points))
 }
 

@@ -155,7 +155,7 @@ func (n Node) Map(keys ...string) Map {
 		return m
 	}
 	if y.Kind != yaml.MappingNode {
-		n.Problem("write it as key: value pairs; the keys are "+list(keys), "must be a mapping, not %s", kind(y))
+		n.Problem("write it as key: value pairs, such as "+keys[0]+": ...", "must be a mapping, not %s", kind(y))
 		return m
 	}
 	for i := 0; i+1 < len(y.Content); i += 2 {
@@ -244,6 +244,10 @@ func (m Map) Need(key, example string) Node {
 		m.node.shape.needed(key)
 	}
 	v := m.Get(key)
+	if empty := m.values[key]; !v.Present() && empty.Present() && empty.isComment() {
+		empty.Problem("put the value in quotes: \"#\"", "# begins a comment, so nothing stands here")
+		return v
+	}
 	if !v.Present() && m.node.Present() && m.node.resolved().Kind == yaml.MappingNode && !contains(m.meant, key) {
 		m.node.Problem("add "+key+": "+example, "%q is missing", key)
 	}
@@ -272,6 +276,18 @@ func (n Node) resolved() *yaml.Node {
 
 func isNull(y *yaml.Node) bool {
 	return y.Kind == yaml.ScalarNode && y.Tag == "!!null"
+}
+
+// isComment reports whether a comment stands where a value should: # is a topic
+// filter to people.
+func (n Node) isComment() bool {
+	y := n.resolved()
+	line := ""
+	if y.Line > 0 && y.Line <= len(n.file.lines) {
+		line = n.file.lines[y.Line-1]
+	}
+	before, after, ok := strings.Cut(line, "#")
+	return isNull(y) && ok && strings.TrimSpace(after) == "" && strings.HasSuffix(strings.TrimSpace(before), ":")
 }
 
 func within(outer, key string) string {

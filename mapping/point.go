@@ -75,6 +75,7 @@ func (p *Point) checkValue(m Map) {
 func readRegister(n Node, numbering string) (Register, bool) {
 	r, err := ParseRegister(n.Text(), numbering)
 	if err == nil {
+		warnModicon(n, r, numbering)
 		return r, true
 	}
 	what, fix := Fix(err)

@@ -71,8 +71,11 @@ func ParseRegister(s, numbering string) (Register, error) {
 	}
 	table, ok := parseTable(word)
 	if !ok {
-		return Register{}, &fixable{fmt.Sprintf("%q is not a table of a Modbus device", word),
-			"write coil, discrete, input or holding and the number, e.g. holding 40101"}
+		fix := "write coil, discrete, input or holding and the number, e.g. holding 40101"
+		if near := nearest(word, []string{"coil", "discrete", "input", "holding"}); near != "" {
+			fix = fmt.Sprintf("write \"%s %s\"", near, number)
+		}
+		return Register{}, &fixable{fmt.Sprintf("%q is not a table of a Modbus device", word), fix}
 	}
 	if modiconDigits(number) && numbering == "modicon" {
 		return parseModicon(table, number)
@@ -152,6 +155,9 @@ func bareRegister(s string) error {
 				return &fixable{fmt.Sprintf("register %s does not name its table", s), fmt.Sprintf("write \"%s %s\"", Table(t), s)}
 			}
 		}
+	}
+	if digit, number, ok := strings.Cut(strings.ToLower(s), "x"); ok && len(digit) == 1 && digit != "0" && isDigits(number) && number != "" {
+		return bareRegister(digit + number)
 	}
 	return &fixable{fmt.Sprintf("%q does not name a register", s), "write coil, discrete, input or holding and the number, e.g. holding 40101"}
 }

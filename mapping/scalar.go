@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"sluice/drivers/modbus"
 )
 
 // Text returns the scalar exactly as written, whatever a YAML decoder would
@@ -62,7 +64,7 @@ func slug(s string) string {
 			return '-'
 		}
 		return -1
-	}, strings.ToLower(s))
+	}, strings.NewReplacer("ä", "ae", "ö", "oe", "ü", "ue", "ß", "ss", "å", "a", "ø", "o", "é", "e", "è", "e").Replace(strings.ToLower(s)))
 	s = strings.Trim(s, "-_")
 	return s[:min(len(s), 64)]
 }
@@ -136,9 +138,23 @@ func parseInt(s string) (int64, *fixable) {
 	}
 	i, err := strconv.ParseInt(body, base, 64)
 	if err != nil {
-		return 0, &fixable{what: fmt.Sprintf("%q is not a whole number", s), fix: "write digits only, e.g. 17 or 0x11"}
+		return 0, &fixable{what: fmt.Sprintf("%q is not a whole number", s), fix: wholeFix(s)}
 	}
 	return i, nil
+}
+
+// wholeFix says what to write for a number with something behind it, with a comma
+// between its thousands, or for the format of a line in the place of its speed.
+func wholeFix(s string) string {
+	if _, _, _, err := modbus.ParseFormat(s); err == nil {
+		return "write the speed here, e.g. 9600, and format: " + s
+	}
+	digits := strings.ReplaceAll(s, ",", "")
+	digits = digits[:len(digits)-len(strings.TrimLeft(digits, "0123456789"))]
+	if len(digits) < 2 || digits[0] == '0' || strings.ContainsAny(s, "x.") {
+		return "write digits only, e.g. 17 or 0x11"
+	}
+	return "write " + digits
 }
 
 // number returns a finite decimal number, and fallback where none is given.
@@ -154,10 +170,24 @@ func (n Node) number(fallback float64) float64 {
 	}
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) || strings.ContainsAny(s, "xX_") {
-		n.Problem("write a number with a decimal point, e.g. 0.1", "%q is not a number", s)
+		n.Problem(numberFix(s), "%q is not a number", s)
 		return fallback
 	}
 	return f
+}
+
+// numberFix says how a fraction, or a number with a decimal comma, is written.
+func numberFix(s string) string {
+	above, below, _ := strings.Cut(strings.ReplaceAll(s, ",", "."), "/")
+	if below == "" {
+		below = "1"
+	}
+	a, err := strconv.ParseFloat(above, 64)
+	b, errBelow := strconv.ParseFloat(below, 64)
+	if quotient := a / b; err == nil && errBelow == nil && !math.IsInf(quotient, 0) && !math.IsNaN(quotient) {
+		return "write " + strconv.FormatFloat(quotient, 'g', -1, 64)
+	}
+	return "write a number with a decimal point, e.g. 0.1"
 }
 
 // Duration returns a time from lo to hi such as "500ms", "5s" or "10m", and
@@ -175,16 +205,41 @@ func (n Node) Duration(lo, hi, fallback time.Duration) time.Duration {
 		}
 	}
 	switch {
-	case err != nil && isDigits(s):
-		n.Problem(fmt.Sprintf("write %ss for seconds or %sms for milliseconds", s, s), "%q has no unit of time", s)
+	case err != nil && strings.Trim(s, "0123456789.") == "":
+		n.Problem(durationFix(s, lo, hi), "%q has no unit of time", s)
 	case err != nil:
-		n.Problem("write a number and a unit: 500ms, 5s, 10m, 1h, 7d", "%q is not a time", s)
+		n.Problem(durationFix(s, lo, hi), "%q is not a time", s)
 	case d < lo || d > hi:
 		n.Problem(fmt.Sprintf("write a time from %s to %s", FormatDuration(lo), FormatDuration(hi)), "%s is out of range", s)
 	default:
 		return d
 	}
 	return fallback
+}
+
+// durationFix says what to write for a time without a unit, or with a unit as
+// people abbreviate it: what is from lo to hi of that.
+func durationFix(s string, lo, hi time.Duration) string {
+	number := strings.TrimRight(s, " abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+	word := strings.ToLower(strings.TrimSpace(s[len(number):]))
+	if _, err := strconv.ParseFloat(number, 64); err != nil {
+		return "write a number and a unit: 500ms, 5s, 10m, 1h, 7d"
+	}
+	var meant []string
+	for _, unit := range []struct{ ours, others string }{
+		{"s", " s sec secs second seconds "}, {"ms", " ms msec msecs millisecond milliseconds "}, {"m", " min mins minute minutes "},
+		{"h", " hr hrs hour hours "}, {"d", " day days "},
+	} {
+		d, err := time.ParseDuration(number + strings.Replace(unit.ours, "d", "h", 1))
+		bare := word == "" && (unit.ours == "s" || unit.ours == "ms")
+		if bare && err == nil && d >= lo && d <= hi || word != "" && strings.Contains(unit.others, " "+word+" ") {
+			meant = append(meant, number+unit.ours)
+		}
+	}
+	if len(meant) == 0 {
+		return fmt.Sprintf("write a number and a unit, from %s to %s", FormatDuration(lo), FormatDuration(hi))
+	}
+	return "write " + strings.Join(meant, " or ")
 }
 
 func isDigits(s string) bool { return strings.Trim(s, "0123456789") == "" }
@@ -237,7 +292,11 @@ func (n Node) Size(lo, hi, fallback int64) int64 {
 		n.Problem(fmt.Sprintf("write a size from %s to %s", FormatSize(lo), FormatSize(hi)), "%s is out of range", s)
 		return fallback
 	}
-	n.Problem("write a number and a unit: 64MB, 2GB", "%q is not a size", s)
+	fix := "write a number and a unit: 64MB, 2GB"
+	if bytes, err := strconv.ParseInt(s, 10, 64); err == nil && bytes >= lo && bytes <= hi {
+		fix = "write " + FormatSize(bytes)
+	}
+	n.Problem(fix, "%q is not a size", s)
 	return fallback
 }
 
@@ -263,7 +322,7 @@ func (n Node) Choice(words ...string) string {
 	}
 	fix := "write one of " + list(words)
 	if near := nearest(s, words); near != "" {
-		fix = "did you mean \"" + near + "\"? It is one of " + list(words)
+		fix = "did you mean \"" + near + "\"?"
 	}
 	n.Problem(fix, "%q is not known here", s)
 	return words[0]

@@ -163,7 +163,7 @@ func (n Node) raw() float64 {
 func typeFix(s string) string {
 	names := layout.TypeNames()
 	if near := nearest(s, names); near != "" {
-		return "did you mean \"" + near + "\"? The types are " + list(names)
+		return "did you mean \"" + near + "\"?"
 	}
 	return "the types are " + strings.Join(names, ", ")
 }

@@ -73,13 +73,13 @@ func (r *reader) brokerURL(n mapping.Node, plaintext bool) string {
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.Hostname() == "" {
-		n.Problem("write mqtts://host:8883, or mqtt://host:1883 without encryption", "%q is not the address of a broker", s)
+		n.Problem("write "+guessURL(s), "%q is not the address of a broker", s)
 		return ""
 	}
 	ports := map[string]string{"mqtt": "1883", "mqtts": "8883"}
 	switch {
 	case ports[u.Scheme] == "":
-		n.Problem("write mqtts:// or mqtt:// in front of the host", "%q: scheme %q is not known", s, u.Scheme)
+		n.Problem("write "+guessURL(s), "%q: scheme %q is not known", s, u.Scheme)
 	case u.User != nil:
 		n.Problem("use the keys username and password", "a password does not belong into the address")
 	case u.Path != "" && u.Path != "/":
@@ -95,7 +95,9 @@ func (r *reader) brokerURL(n mapping.Node, plaintext bool) string {
 	} else {
 		u.Host = net.JoinHostPort(u.Hostname(), ports[u.Scheme])
 	}
-	return u.Scheme + "://" + u.Host
+	address := u.Scheme + "://" + u.Host
+	r.checkOwnBroker(n, address)
+	return address
 }
 
 func isLoopback(host string) bool {
@@ -121,6 +123,9 @@ func (r *reader) password(n mapping.Node) string {
 	if info, err := os.Stat(path); err == nil && !r.desk && info.Mode().Perm()&0o007 != 0 {
 		file.Problem("chmod o-rwx "+path, "every user of this machine can read %s", path)
 	}
+	if !r.desk {
+		checkPassword(file, path)
+	}
 	return path
 }
 
@@ -129,6 +134,10 @@ func (r *reader) tls(b *Bridge, n mapping.Node) {
 	b.CA, b.Cert, b.Key = r.readable(m.Get("ca")), r.readable(m.Get("cert")), r.readable(m.Get("key"))
 	if m.Get("cert").Present() != m.Get("key").Present() {
 		n.Problem("give both, or neither", "a certificate needs its key and the key its certificate")
+	}
+	if !r.desk {
+		checkAuthorities(m.Get("ca"), b.CA)
+		checkPair(m.Get("cert"), b.Cert, b.Key)
 	}
 	if n.Present() && strings.HasPrefix(b.URL, "mqtt:") {
 		n.Problem("write mqtts:// in url, or leave tls out", "the address begins with mqtt://, which is not encrypted")
@@ -152,9 +161,11 @@ func (r *reader) readable(n mapping.Node) string {
 
 func (r *reader) send(n mapping.Node) []Rule {
 	var rules []Rule
-	for _, item := range n.Seq() {
+	items := n.Seq()
+	for _, item := range items {
 		rules = append(rules, r.rule(item))
 	}
+	checkRules(items, rules)
 	return rules
 }
 
@@ -168,9 +179,12 @@ func (r *reader) rule(n mapping.Node) Rule {
 	if !to.Present() {
 		return rule
 	}
+	if rule.Drop {
+		to.Problem("keep one of the two", "matching messages stay here, so they have no topic upstream")
+	}
 	rule.To = r.expand(to, "{topic}")
 	if !strings.Contains(rule.To, "{topic}") {
-		to.Problem(fmt.Sprintf("write \"%s/{topic}\"", rule.To), "without {topic} every message would go to the same topic")
+		to.Problem(fmt.Sprintf("write \"%s/{topic}\"", strings.TrimRight(rule.To, "/#+")), "without {topic} every message would go to the same topic")
 	}
 	if err := topic.CheckName(strings.ReplaceAll(rule.To, "{topic}", "x")); err != nil {
 		to.Problem("write topic levels and {topic}, e.g. \"acme/{topic}\"", "%q: %s", to.Text(), err)

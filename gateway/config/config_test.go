@@ -134,7 +134,7 @@ devices:
 func TestDefaults(t *testing.T) {
 	c, err := config.Parse("minimal.yaml", []byte(configs.Minimal+`
 bridges:
-  - {id: cloud, url: "mqtt://127.0.0.1", send: [{match: "#"}]}
+  - {id: cloud, url: "mqtt://127.0.0.2", send: [{match: "#"}]}
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -164,7 +164,7 @@ bridges:
 	if c.Gateway != c.Site || b.ClientID != c.Gateway || !b.Queue.Telemetry.DropOldest || b.Send[0].To != "{topic}" {
 		t.Errorf("gateway %q, client id %q, drop oldest %v, to %q: not as the reference says", c.Gateway, b.ClientID, b.Queue.Telemetry.DropOldest, b.Send[0].To)
 	}
-	if b.URL != "mqtt://127.0.0.1:1883" {
+	if b.URL != "mqtt://127.0.0.2:1883" {
 		t.Errorf("url %s, want the usual port added", b.URL)
 	}
 }

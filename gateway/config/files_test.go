@@ -68,6 +68,9 @@ func outcome(path string) string {
 		return err.Error() + "\n"
 	}
 	var b strings.Builder
+	if len(c.Warnings) > 0 {
+		fmt.Fprintln(&b, c.Warnings.Error())
+	}
 	for _, d := range c.Devices {
 		fmt.Fprintf(&b, "%s (%s): unit %d on %s, template %q, timeout %s, rest %s, limits %+v, labels", d.ID, d.Name, d.Unit, d.Bus, d.Template,
 			mapping.FormatDuration(d.Timeout), mapping.FormatDuration(d.Rest), d.Limits)

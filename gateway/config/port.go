@@ -1,6 +1,8 @@
 package config
 
 import (
+	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +20,10 @@ func (b *Bus) port(n mapping.Node) {
 	err := serial.CheckName(b.Port)
 	switch {
 	case err == nil:
+	case strings.HasPrefix(strings.ToUpper(b.Port), "COM") && !strings.Contains(b.Port, "/"):
+		n.Problem("write the name it has on Linux, e.g. /dev/ttyUSB0", "%s is the name of a port on Windows", b.Port)
+	case isNetwork(b.Port):
+		n.Problem("write tcp: host:port, e.g. tcp: 192.0.2.40:502", "%s is no serial port, but on the network", b.Port)
 	case strings.HasPrefix(b.Port, "usb"), strings.HasPrefix(b.Port, "serial"):
 		n.Problem("write e.g. usb:0403:6001, usb:0403:6001:A50285BI, usb:1a86:7523@1-1.2 or serial:A50285BI", "%v", err)
 	default:
@@ -53,4 +59,14 @@ func rtsDelay(n mapping.Node) time.Duration {
 		n.Problem("write whole milliseconds, e.g. 1ms", "%v is too fine: Linux counts in milliseconds", d)
 	}
 	return d
+}
+
+// isNetwork reports whether a port is one of TCP, with its host or without.
+func isNetwork(s string) bool {
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		port = s
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
 }

@@ -15,6 +15,7 @@ type reader struct {
 	timed    bool   // they say what the timeout is
 	siteID   string // what {site} and {gateway} stand for
 	gateway  string
+	lan      []string // where the broker on the LAN listens
 	listens  []listen
 	desk     bool // files that are named need not be there
 }
@@ -39,6 +40,7 @@ func (r *reader) site(root mapping.Node) *Config {
 	c.Outputs = r.outputs(m.Get("publish"), m.Get("outputs"), c.Devices)
 	c.Broker = r.broker(m.Get("broker"))
 	r.checkListens(c.Broker.Listen)
+	r.lan = c.Broker.Listen
 	c.Bridges = r.bridges(m.Get("bridges"))
 	return c
 }

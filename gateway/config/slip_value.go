@@ -19,6 +19,7 @@ func (f *finder) value(at int) {
 		f.flow(at)
 	case c == '-' && len(rest) > 1 && rest[1] == ' ':
 		f.add(at, "begin the list on a line of its own, below the key", "an item of a list behind a key")
+		f.opened = true
 	case f.cannotBegin(at):
 	default:
 		if colon := plainColon(rest); colon >= 0 {

@@ -42,11 +42,15 @@ func reportLibrary(file *mapping.File, err error) {
 		return
 	}
 	line, what := 0, err.Error()
+	fix := "check indentation, brackets and quotes of this line and of those above"
 	if m := syntaxError.FindStringSubmatch(what); m != nil {
 		line, _ = strconv.Atoi(m[1])
 		what = m[2]
 	}
-	file.Report(line, 1, "not valid YAML: "+what, "check indentation, brackets and quotes of this line and of those above")
+	if name, ok := strings.CutPrefix(what, "unknown anchor "); ok {
+		what, fix = "nothing is called "+strings.TrimSuffix(name, " referenced"), "define it by & before it is used by *, or put the text in quotes"
+	}
+	file.Report(line, 1, "not valid YAML: "+what, fix)
 }
 
 // foreignBytes finds lines that are not UTF-8, or hold control characters: what

@@ -192,6 +192,9 @@ var placeholder = regexp.MustCompile(`\{[^{}]*\}`)
 func (r *reader) filter(n mapping.Node) string {
 	s := r.expand(n)
 	if s == "" {
+		if n.Present() {
+			n.Problem("write \"#\" for everything, or a filter such as \"{site}/#\"", "is empty")
+		}
 		return ""
 	}
 	if err := topic.CheckFilter(s); err != nil {

@@ -23,7 +23,11 @@ function ajv(text) {
   const documents = yaml.parseAllDocuments(text);
   const broken = documents.flatMap((d) => d.errors.map((e) => e.message));
   if (broken.length > 0 || documents.length !== 1) return broken.length > 0 ? broken : ['not one document'];
-  if (validate(documents[0].toJS())) return [];
+  try {
+    if (validate(documents[0].toJS())) return [];
+  } catch (e) {
+    return [e.message]; // an alias to nothing
+  }
   return validate.errors.map((e) => `${e.instancePath} ${e.message}`);
 }
 
