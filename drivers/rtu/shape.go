@@ -28,7 +28,7 @@ type shape struct {
 // short is how much later than an exception a reply may end that is waited for as
 // a whole once it has begun: one wake-up less. Of a longer one the head is looked
 // at first.
-const short = 5 * time.Millisecond
+const short = 25 * time.Millisecond
 
 // shapeOf reads a request, complete with checksum.
 func shapeOf(adu []byte) (shape, error) {

@@ -308,10 +308,10 @@ func TestShortReplyIsWaitedForAsAWhole(t *testing.T) {
 		bytes     int // after which the reply is taken
 		reads     int
 	}{
-		{1, false, 7, 2},
-		{1, true, 7, 2},
-		{10, false, 25, 3},
-		{10, true, 5, 3},
+		{10, false, 25, 2},
+		{10, true, 25, 2},
+		{60, false, 125, 3},
+		{60, true, 5, 3},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w, _, client := newWire(rtu.Config{})
