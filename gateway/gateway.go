@@ -13,10 +13,12 @@ import (
 	"sluice/bridge"
 	"sluice/bridge/queue"
 	"sluice/broker"
+	"sluice/broker/topic"
 	"sluice/drivers/bus"
 	"sluice/drivers/modbus"
 	"sluice/drivers/tcp"
 	"sluice/gateway/config"
+	"sluice/gateway/homeassistant"
 	"sluice/gateway/poll"
 	"sluice/gateway/presence"
 	"sluice/gateway/publish"
@@ -36,6 +38,7 @@ type Gateway struct {
 	log       *slog.Logger
 	broker    *broker.Broker
 	publish   *publish.Publisher
+	announcer *homeassistant.Announcer
 	ports     []*port // of the buses
 	buses     []*bus.Bus
 	listeners []*tcp.Listener // for buses that dial in
@@ -51,13 +54,15 @@ func New(cfg *config.Config, opt Options) (*Gateway, error) {
 	g := &Gateway{log: opt.Log, ready: make(chan struct{})}
 	messages := messagesOf(cfg)
 	var err error
-	g.broker, err = broker.New(broker.Config{Listen: cfg.Broker.Listen, Protected: messages.Topics()}, opt.Log)
+	g.announcer = homeassistant.New(announced(cfg, opt), func(ctx context.Context, m topic.Message) error { return g.broker.Publish(ctx, m) }, opt.Log)
+	g.broker, err = broker.New(broker.Config{Listen: cfg.Broker.Listen, Protected: append(messages.Topics(), g.announcer.Topics()...)}, opt.Log)
 	if err != nil {
 		return nil, err
 	}
 	if opt.Tap != nil {
 		g.broker.Tap(opt.Tap)
 	}
+	g.broker.Tap(g.announcer.Tap)
 	g.publish = publish.New(messages, g.broker.Publish, opt.Log)
 	for _, b := range cfg.Buses {
 		g.addBus(b, cfg.Devices, opt.StateDir)
@@ -121,7 +126,7 @@ func (g *Gateway) Ready() <-chan struct{} { return g.ready }
 // ends, what was read is published and stored, upstream hears a farewell. It
 // closes the gateway.
 func (g *Gateway) Run(ctx context.Context) error {
-	stages := []stage{{g.broker}, tasks(g.bridges), {g.publish}, tasks(g.listeners), tasks(g.buses), tasks(g.pollers)}
+	stages := []stage{{g.broker}, tasks(g.bridges), {g.publish, g.announcer}, tasks(g.listeners), tasks(g.buses), tasks(g.pollers)}
 	err := runStages(ctx, g.log, func() { close(g.ready) }, stages...)
 	return errors.Join(err, g.Close())
 }

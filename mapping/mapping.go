@@ -62,6 +62,7 @@ type Point struct {
 	Priority bool // keeps its interval when the line cannot carry everything
 	Report   Report
 	Write    *Writable // nil: nobody may write it
+	Classes  Classes
 	Place    Place
 }
 

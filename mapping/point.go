@@ -34,11 +34,12 @@ func readPoints(device string, items []source, s Settings, outer form) []Point {
 
 func readPoint(n Node, device string, s Settings, outer form, refs *references) (p Point, enabled bool) {
 	keys := []string{"id", "register", "numbering", "of", "scale_from", "type", "min", "max", "unit", "interval", "priority", "enabled", "write"}
-	m := n.Map(slices.Concat(keys, valueKeys, reportKeys)...)
+	m := n.Map(slices.Concat(keys, valueKeys, reportKeys, classKeys)...)
 	p = Point{ID: m.Need("id", "voltage").ID(), Place: n.Place()}
 	m = m.Named(fmt.Sprintf("%s: point %q", device, p.ID))
 	enabled = m.Get("enabled").Bool(true)
 	p.Unit = m.Get("unit").Text()
+	p.Classes = readClasses(m)
 	p.Interval = m.Get("interval").Duration(minInterval, maxInterval, s.Interval)
 	p.Report = readReport(m, s.Report)
 	p.Priority = m.Get("priority").Choice("normal", "high") == "high"

@@ -19,15 +19,16 @@ const Version = 1
 
 // Config is a whole site, checked.
 type Config struct {
-	Site    string
-	Gateway string // stable id of this gateway: client id upstream, level of its state topic
-	Group   string // the fleet it belongs to
-	Buses   []Bus
-	Devices []mapping.Device
-	Outputs []publish.Output // how readings become messages; never empty
-	Broker  Broker
-	Bridges []Bridge
-	Digest  string // "sha256:" and the first 16 hex digits of the hash of all its files
+	Site          string
+	Gateway       string // stable id of this gateway: client id upstream, level of its state topic
+	Group         string // the fleet it belongs to
+	Buses         []Bus
+	Devices       []mapping.Device
+	Outputs       []publish.Output // how readings become messages; never empty
+	HomeAssistant bool             // announce the points to it
+	Broker        Broker
+	Bridges       []Bridge
+	Digest        string // "sha256:" and the first 16 hex digits of the hash of all its files
 
 	Warnings mapping.Problems // what is probably not meant
 }

@@ -22,7 +22,7 @@ type reader struct {
 
 // site reads the whole file.
 func (r *reader) site(root mapping.Node) *Config {
-	m := root.Map("version", "site", "gateway", "group", "labels", "include", "defaults", "buses", "templates", "devices", "publish", "outputs", "broker", "bridges")
+	m := root.Map("version", "site", "gateway", "group", "labels", "include", "defaults", "buses", "templates", "devices", "publish", "outputs", "homeassistant", "broker", "bridges")
 	if v := m.Need("version", fmt.Sprint(Version)); v.Present() && v.Int(0, 1000, 0) != Version {
 		v.Problem(fmt.Sprintf("write version: %d", Version), "this build reads site files of version %d", Version)
 	}
@@ -42,6 +42,7 @@ func (r *reader) site(root mapping.Node) *Config {
 	r.checkListens(c.Broker.Listen)
 	r.lan = c.Broker.Listen
 	c.Bridges = r.bridges(m.Get("bridges"))
+	c.HomeAssistant = r.homeAssistant(m.Get("homeassistant"), c)
 	return c
 }
 
