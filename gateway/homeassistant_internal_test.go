@@ -29,7 +29,7 @@ devices:
       - {id: d, register: input 30003, publish: never}
 publish: {payload: value}
 outputs: [{id: json, topic: "json/{device}/{point}"}]
-bridges: [{id: cloud, url: "mqtt://127.0.0.1", send: [{match: "#"}]}]
+bridges: [{id: cloud, url: "mqtt://127.0.0.1:2883", send: [{match: "#"}]}]
 homeassistant: {discovery: true}
 `))
 	if err != nil {
