@@ -25,7 +25,7 @@ say = @printf '\n== %s: %s\n' '$@'
 .NOTPARALLEL: # the steps share two cores and one screen
 
 .PHONY: test
-test: peers check unit unit32 cross e2e ## everything below that can fail: what every commit must pass
+test: peers check unit unit32 outage cross e2e ## everything below that can fail: what every commit must pass
 	$(say) 'all passed'
 
 .PHONY: check
@@ -44,6 +44,11 @@ unit: ## the tests of every package, under the race detector
 unit32: ## the same on a 32-bit processor, as most ARM boards have it
 	$(say) 'GOARCH=386 go test'
 	@GOARCH=386 CGO_ENABLED=0 $(GO) test ./...
+
+.PHONY: outage
+outage: ## the bridge through 10,000 simulated courses of outages, crashes and power cuts
+	$(say) '10,000 schedules of faults'
+	@$(GO) test ./test/outage -count 1 -timeout 15m -schedules 10000
 
 .PHONY: build
 build: ## ./sluice, for this machine

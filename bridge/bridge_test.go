@@ -363,7 +363,7 @@ func TestBacksOffFromABrokerThatRefuses(t *testing.T) {
 }
 
 func TestLinkUpEndsTheWait(t *testing.T) {
-	r := &remote{rtt: rtt, deny: func(open int) bool { return open <= 10 }}
+	r := &remote{deny: func(open int) bool { return open <= 10 }}
 	bubble(t, r, func(g *rig) {
 		up := make(chan struct{}, 1)
 		g.cfg.LinkUp = up
@@ -504,32 +504,6 @@ func TestNames(t *testing.T) {
 	bubble(t, &remote{}, func(g *rig) {
 		if b := g.bridge; b.ID() != "cloud" || b.String() != "bridge cloud" {
 			t.Errorf("ID %q, String %q", b.ID(), b)
-		}
-	})
-}
-
-// A message that the broker cannot have whole in time is not tried for ever.
-func TestEndlessMessageIsSetAside(t *testing.T) {
-	r := &remote{rtt: rtt}
-	bubble(t, r, func(g *rig) {
-		g.cfg.KeepAlive = 5 * time.Second
-		g.stop()
-		g.open()
-		g.run()
-		for i := 1; i < 30; i++ { // one each 100 ms: 80 bytes a second is what is known of the link
-			g.offer(i, i+1)
-			pass(100 * time.Millisecond)
-		}
-		pass(3 * time.Second)
-		large := numbered(30)
-		large.Payload = append(large.Payload, make([]byte, 4000)...)
-		if _, err := g.bridge.Offer(large); err != nil {
-			t.Fatal(err)
-		}
-		g.offer(31, 32)
-		pass(3 * time.Second)
-		if got := line(r.received(), true); !strings.HasSuffix(got, ":29, 1:31") {
-			t.Errorf("arrived: %s", got)
 		}
 	})
 }

@@ -39,10 +39,12 @@ type meter struct {
 
 	rttMin, srtt time.Duration // 0 until the first PUBACK
 	rate         float64       // bytes per second, the best recently seen
+	limit        bool          // rate is what the link can, not only what it was given
 
 	period time.Time // when the current measurement of the rate began
 	taken  int       // bytes acknowledged since
 	full   bool      // the window held something back since
+	queued bool      // the link did, too: what was sent waited in front of it
 }
 
 func newMeter() meter { return meter{window: firstWindow} }
@@ -51,7 +53,7 @@ func newMeter() meter { return meter{window: firstWindow} }
 // has learned of the rate.
 func (m meter) next() meter {
 	n := newMeter()
-	n.rate, n.rttMin = m.rate, m.rttMin
+	n.rate, n.rttMin, n.limit = m.rate, m.rttMin, m.limit
 	return n
 }
 
@@ -59,7 +61,7 @@ func (m meter) next() meter {
 // it took much more or less time than any did before, this is another link.
 func (m *meter) born(now time.Time, rtt time.Duration) {
 	if rtt > 2*m.rttMin+minQueued || 2*rtt+minQueued < m.rttMin {
-		m.rate = 0
+		m.rate, m.limit = 0, false
 	}
 	m.rttMin, m.srtt = rtt, rtt
 	m.flights, m.owed, m.progress = 0, 0, now
@@ -98,6 +100,7 @@ func (m *meter) acked(now time.Time, n int, rtt time.Duration) {
 	m.progress = now
 	m.rttMin = min(m.rttMin, rtt)
 	m.srtt += (rtt - m.srtt) / 8
+	m.queued = m.queued || rtt > m.rttMin*5/4+idle
 	if m.period.IsZero() { // what came before the first PUBACK says nothing of the rate
 		m.restart(now)
 		return
@@ -114,6 +117,7 @@ func (m *meter) measure(now time.Time) {
 	rate := float64(m.taken) / now.Sub(m.period).Seconds()
 	if m.full {
 		m.rate *= rateDecay
+		m.limit = m.limit || m.queued
 	}
 	m.rate = max(m.rate, rate)
 	m.resize()
@@ -126,7 +130,7 @@ func (m *meter) resize() {
 }
 
 func (m *meter) restart(now time.Time) {
-	m.period, m.taken, m.full = now, 0, false
+	m.period, m.taken, m.full, m.queued = now, 0, false, false
 }
 
 // doubt is when the silence begins to look like that of a dead connection:

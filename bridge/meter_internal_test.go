@@ -67,6 +67,27 @@ func TestWindowIsRemembered(t *testing.T) {
 	}
 }
 
+// What a link cannot do is only known when it had too much to do.
+func TestLimitIsOfTheLink(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		rate  int
+		size  int
+		limit bool
+	}{
+		{"a slow link", 8000, 240, true},
+		{"a fast one, and as many messages as may be on their way", 1_250_000, 10, false},
+		{"a fast one", 1_250_000, 100, false},
+	} {
+		m := newMeter()
+		m.born(time.Unix(0, 0), 600*time.Millisecond)
+		drive(&m, tt.rate, 600*time.Millisecond, tt.size, time.Minute)
+		if m.limit != tt.limit {
+			t.Errorf("%s: limit %v at %.0f bytes/s", tt.name, m.limit, m.rate)
+		}
+	}
+}
+
 func TestWindowIsBoundedInMessages(t *testing.T) {
 	m := newMeter()
 	for i := range maxFlights {

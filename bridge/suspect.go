@@ -59,9 +59,10 @@ func (l *link) suspectHead(ctx context.Context) error {
 }
 
 // endless reports whether r cannot arrive: the broker hangs up when nothing whole
-// came for one and a half keepalives, and other things want to be sent, too.
+// came for one and a half keepalives, and other things want to be sent, too. Only
+// a link that was measured at its limit can tell.
 func (l *link) endless(r fed) bool {
-	if r.Gap != nil || l.meter.rate == 0 || l.cfg.KeepAlive == 0 {
+	if r.Gap != nil || !l.meter.limit || l.cfg.KeepAlive == 0 {
 		return false
 	}
 	return l.meter.takes(size(r.Message)) > l.cfg.KeepAlive

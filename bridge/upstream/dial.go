@@ -29,7 +29,10 @@ func Dial(ctx context.Context, cfg Config) (*Path, error) {
 	if cfg.KeepAlive < minKeepAlive {
 		cfg.KeepAlive = defaultKeepAlive
 	}
-	raw, err := connect(ctx, u.Host)
+	if cfg.Connect == nil {
+		cfg.Connect = connect
+	}
+	raw, err := cfg.Connect(ctx, u.Host)
 	if err != nil {
 		return nil, err
 	}

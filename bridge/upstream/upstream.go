@@ -48,6 +48,9 @@ type Config struct {
 	// to 1.2.
 	TLS *tls.Config
 
+	// Connect opens the connection that TLS and MQTT run on; nil means TCP.
+	Connect func(ctx context.Context, address string) (net.Conn, error)
+
 	// KeepAlive is the longest silence of this side [MQTT-3.1.2-24], in whole
 	// seconds; less than 1 s means 60 s. An idle upstream that stays silent for half as long
 	// again is given up.

@@ -1,0 +1,158 @@
+package outage
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sluice/bridge/queue"
+	"sluice/test/link"
+	"sluice/test/remote"
+)
+
+var (
+	schedules = flag.Int("schedules", 100, "schedules of faults to run")
+	first     = flag.Uint64("seed", 0, "seed of the first")
+)
+
+// TestSchedules runs random courses of events. A failure names its seed; -seed N
+// -schedules 1 runs it alone.
+func TestSchedules(t *testing.T) {
+	for i := range uint64(*schedules) {
+		seed := *first + i
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { newSchedule(t, seed).run() })
+		})
+	}
+}
+
+const messages = 50
+
+// schedule is one course of events.
+type schedule struct {
+	*world
+	rng   *rand.Rand // of this goroutine
+	fates *rand.Rand // of the broker's
+	calm  bool       // nothing fails any more; guarded by world.mu
+	conns map[int]fate
+	next  map[queue.Name]uint32
+	ends  int // of the process
+}
+
+// fate is what the broker does on one connection, counted in messages.
+type fate struct{ hangUp, withhold, arrived int }
+
+func newSchedule(t *testing.T, seed uint64) *schedule {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	rates := []int{1200, 8000, 32_000, 1_000_000}
+	trips := []time.Duration{20 * time.Millisecond, 600 * time.Millisecond, 1500 * time.Millisecond}
+	c := link.Config{Rate: rates[rng.IntN(len(rates))], RTT: trips[rng.IntN(len(trips))]}
+	s := &schedule{
+		world: newWorld(t, seed, c), rng: rng, fates: rand.New(rand.NewPCG(seed, 2)),
+		conns: map[int]fate{}, next: map[queue.Name]uint32{},
+	}
+	s.broker.Judge = s.judge
+	return s
+}
+
+func (s *schedule) judge(m remote.Message) remote.Verdict {
+	s.arrived(m)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f, ok := s.conns[m.Conn]
+	if !ok {
+		f = fate{hangUp: s.fates.IntN(100), withhold: s.fates.IntN(100)}
+	}
+	f.arrived++
+	s.conns[m.Conn] = f
+	switch {
+	case s.calm:
+		return remote.Acknowledge
+	case f.arrived == f.hangUp:
+		return remote.HangUp
+	case f.arrived == f.withhold:
+		return remote.Withhold
+	}
+	return remote.Acknowledge
+}
+
+func (s *schedule) run() {
+	s.start()
+	for range messages {
+		s.event()
+		lane := lanes[[]int{0, 1, 1, 1, 1, 2}[s.rng.IntN(6)]]
+		s.next[lane]++
+		s.publish(id{lane, s.next[lane]}, s.rng.IntN(600)+s.rng.IntN(2)*s.rng.IntN(2)*2000)
+	}
+	s.mu.Lock()
+	s.calm = true
+	s.mu.Unlock()
+	time.Sleep(time.Second) // everything is on flash
+	if !s.drained(30 * time.Minute) {
+		s.Errorf("still waiting: %+v", s.bridge.Stats())
+	}
+	s.check()
+	s.end(false)
+	s.link.Close()
+}
+
+// event lets time pass, or something fail, between two messages.
+func (s *schedule) event() {
+	switch n := s.rng.IntN(100); {
+	case n < 55:
+	case n < 80:
+		time.Sleep(time.Duration(s.rng.IntN(2000)) * time.Millisecond)
+	case n < 88:
+		time.Sleep(time.Duration(s.rng.IntN(30)) * time.Second)
+	case n < 96:
+		s.link.Cut(context.Background(), link.Outage(s.rng.IntN(3)), time.Duration(1+s.rng.IntN(40_000))*time.Millisecond)
+	default:
+		s.ends++
+		s.end(s.rng.IntN(2) == 0)
+		s.start()
+	}
+}
+
+// check holds what arrived against what was acknowledged.
+func (s *schedule) check() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seen, newest, last := map[id]bool{}, map[queue.Name]uint32{}, map[string]uint32{}
+	again := 0
+	for _, a := range s.arrivals {
+		switch {
+		case a.number > s.next[a.lane] || a.number == 0:
+			s.Errorf("%v was never published", a.id)
+		case seen[a.id]:
+			again++
+		case a.number < newest[a.lane]:
+			s.Errorf("%v arrived for the first time behind %d", a.id, newest[a.lane])
+		}
+		seen[a.id] = true
+		newest[a.lane] = max(newest[a.lane], a.number)
+		on := fmt.Sprint(a.lane, a.conn)
+		if a.number <= last[on] {
+			s.Errorf("connection %d: %v arrived behind %d", a.conn, a.id, last[on])
+		}
+		last[on] = a.number
+	}
+	for m := range s.safe {
+		if !seen[m] {
+			s.Errorf("%v was acknowledged and never arrived", m)
+		}
+	}
+	if stats := s.bridge.Stats(); s.ends == 0 && again > int(stats.Resent) {
+		s.Errorf("%d arrived again, at most %d were sent again", again, stats.Resent)
+	}
+	for _, l := range s.bridge.Stats().Lanes {
+		// Some brokers hang up on the same message again and again, by chance.
+		if l.Appended != l.Delivered+l.Lost+l.Dead+l.Backlog || l.Lost != 0 {
+			s.Errorf("lane %s: %+v", l.Name, l.Stats)
+		}
+	}
+}
