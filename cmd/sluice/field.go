@@ -155,16 +155,22 @@ func (f *targetFlags) inSite(t terminal, device string, point ...string) (target
 	if err != nil {
 		return target{}, err
 	}
+	return pick(cfg, *f.site, *f.port, device, point...)
+}
+
+// pick is a device of a site file on its bus, or on another port where one is
+// given.
+func pick(cfg *config.Config, site, port, device string, point ...string) (target, error) {
 	d := slices.IndexFunc(cfg.Devices, func(d mapping.Device) bool { return d.ID == device })
 	if d < 0 {
 		return target{}, usage("there is no device %q in %s", "a port is written in full, such as /dev/ttyUSB0; the devices are "+
-			names(cfg.Devices, func(d mapping.Device) string { return d.ID }), device, *f.site)
+			names(cfg.Devices, func(d mapping.Device) string { return d.ID }), device, site)
 	}
 	g := target{device: cfg.Devices[d]}
 	b := slices.IndexFunc(cfg.Buses, func(b config.Bus) bool { return b.ID == g.device.Bus })
 	g.bus = cfg.Buses[b] // the site file has been checked
-	if *f.port != "" {
-		g.bus.Port, g.bus.Dial, g.bus.Listen = *f.port, "", ""
+	if port != "" {
+		g.bus.Port, g.bus.Dial, g.bus.Listen = port, "", ""
 	}
 	if len(point) == 0 {
 		return g, nil

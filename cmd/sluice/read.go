@@ -231,9 +231,5 @@ func rawText(p mapping.Point, raw []byte) string {
 	case p.Register.Table.Bits():
 		return fmt.Sprint(raw[0])
 	}
-	words := make([]string, len(raw)/2)
-	for i := range words {
-		words[i] = fmt.Sprintf("%x", raw[2*i:2*i+2])
-	}
-	return strings.Join(words, " ")
+	return hexWords(raw)
 }

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"text/tabwriter"
+
+	"sluice/drivers/modbus"
+	"sluice/mapping"
+	"sluice/mapping/layout"
+	"sluice/mapping/point"
+)
+
+// around is how many registers before a point and behind its longest reading are
+// looked at: manuals count from 0 or from 1.
+const around = 1
+
+// longest is the registers of the longest number.
+const longest = 4
+
+// window is a piece of a register table with a point in it.
+type window struct {
+	point mapping.Point
+	first int // address of the first byte
+	data  []byte
+}
+
+// guess is a way to read the registers at a place, and what comes of it.
+type guess struct {
+	shift int // registers behind the point's own address
+	typ   layout.Type
+	order layout.Order
+	value point.Value
+}
+
+// look reads a point with its neighbours, or less where the device refuses that.
+func (r *round) look(p mapping.Point) (window, bool) {
+	first, last := int(p.Register.Address), int(p.Register.Address)+p.Layout.Words()
+	for _, span := range [][2]int{
+		{first - around, max(first+longest, last) + around}, {first - around, last + around}, {first, max(first+longest, last)}, {first, last},
+	} {
+		from, to := max(span[0], 0), min(span[1], 1<<16)
+		req := modbus.Request{Unit: r.device.Unit, Function: modbus.ReadHoldingRegisters, Address: uint16(from), Count: uint16(to - from)}
+		if p.Register.Table == mapping.Input {
+			req.Function = modbus.ReadInputRegisters
+		}
+		if data, err := r.client.Do(req, r.timing()); err == nil && len(data) == 2*(to-from) {
+			return window{p, from, data}, true
+		}
+	}
+	return window{}, false
+}
+
+// at decodes the registers at a distance from the point's own.
+func (w window) at(shift int, t layout.Type, o layout.Order) (guess, bool) {
+	begin := 2 * (int(w.point.Register.Address) + shift - w.first)
+	end := begin + 2*t.Words()
+	if begin < 0 || end > len(w.data) {
+		return guess{}, false
+	}
+	l, err := layout.New(layout.Config{Type: t, Order: o})
+	if err != nil {
+		return guess{}, false
+	}
+	v, err := l.Decode(w.data[begin:end])
+	return guess{shift, t, o, v}, err == nil
+}
+
+// guesses are the numbers of every type and order that the point's registers may
+// hold.
+func (w window) guesses() []guess {
+	var all []guess
+	for t := layout.Int16; t <= layout.BCD64; t++ {
+		seen := map[string]bool{}
+		for o := layout.ABCD; o <= layout.DCBAHGFE; o++ {
+			letters := o.Letters(t.Words())
+			if seen[letters] {
+				continue
+			}
+			seen[letters] = true
+			if g, ok := w.at(0, t, o); ok {
+				all = append(all, g)
+			}
+		}
+	}
+	return all
+}
+
+// better is a reading in another order, or one register off, that is plausible
+// where the one that is configured is not.
+func (w window) better() (guess, bool) {
+	t, o := w.point.Layout.Type(), w.point.Layout.Order()
+	own, ok := w.at(0, t, o)
+	if t.Text() || !t.Number() || t.Words() < 2 || ok && sense(own.value) != absurd {
+		return guess{}, false
+	}
+	for _, shift := range []int{0, -1, 1} {
+		for other := layout.ABCD; other <= layout.DCBAHGFE; other++ {
+			if shift != 0 && other != o && other != layout.ABCD {
+				continue // with so many to choose from, one would always make sense
+			}
+			if g, ok := w.at(shift, t, other); ok && sense(g.value) == sensible {
+				return g, true
+			}
+		}
+	}
+	return guess{}, false
+}
+
+// sanity is whether a number looks like something that is measured.
+type sanity int
+
+const (
+	absurd sanity = iota
+	doubtful
+	sensible
+)
+
+// sense judges a number as people do: wrong orders give fractions of a billionth
+// and billions.
+func sense(v point.Value) sanity {
+	switch f := math.Abs(v.Float()); {
+	case math.IsNaN(f) || f > 1e9 || f != 0 && f < 1e-6:
+		return absurd
+	case f >= 1e-3 && f <= 1e7:
+		return sensible
+	default:
+		return doubtful
+	}
+}
+
+// printOrders writes for every point what its registers may mean, with the line
+// for the site file.
+func (r *round) printOrders(t terminal) {
+	fmt.Fprintln(t.out, r.target)
+	for _, p := range r.device.Points {
+		if p.Register.Table.Bits() {
+			continue
+		}
+		w, ok := r.look(p)
+		if !ok {
+			fmt.Fprintf(t.out, "\n%s: cannot be read\n", p.ID)
+			continue
+		}
+		w.print(t)
+	}
+}
+
+func (w window) print(t terminal) {
+	begin := 2 * (int(w.point.Register.Address) - w.first)
+	fmt.Fprintf(t.out, "\n%s: %s holds %s, behind it %s\n", w.point.ID, w.point.Register,
+		hexWords(w.data[begin:begin+2*w.point.Layout.Words()]), hexWords(w.data[begin+2*w.point.Layout.Words():]))
+	table := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
+	for _, g := range w.guesses() {
+		mark := ""
+		if g.typ == w.point.Layout.Type() && g.order.Letters(g.typ.Words()) == w.point.Layout.Order().Letters(g.typ.Words()) {
+			mark = "  as configured"
+		}
+		fmt.Fprintf(table, "  %s\t%s%s\n", valueText(g.value), w.line(g), mark)
+	}
+	table.Flush()
+	if g, ok := w.better(); ok {
+		fmt.Fprintf(t.out, "  warning: %s makes far more sense: %s\n", valueText(g.value), w.line(g))
+	}
+}
+
+// line is the line of the site file that reads a point as guessed.
+func (w window) line(g guess) string {
+	r := w.point.Register
+	line := fmt.Sprintf("{id: %s, register: %s 0x%04x, type: %s", w.point.ID, r.Table, int(r.Address)+g.shift, g.typ)
+	if g.order != layout.ABCD {
+		line += ", order: " + g.order.Letters(g.typ.Words())
+	}
+	return line + "}"
+}
+
+func hexWords(b []byte) string {
+	words := make([]string, len(b)/2)
+	for i := range words {
+		words[i] = fmt.Sprintf("%x", b[2*i:2*i+2])
+	}
+	if len(words) == 0 {
+		return "nothing"
+	}
+	return strings.Join(words, " ")
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"sluice/drivers/modbus"
+	"sluice/gateway/config"
+)
+
+// watchEvery is the pause between two rounds of `sluice test -watch`.
+const watchEvery = time.Second
+
+func runTest(ctx context.Context, args []string, t terminal) error {
+	f := flags("test")
+	site := f.String("c", defaultSite, "")
+	port := f.String("port", "", "")
+	device := f.String("device", "", "")
+	point := f.String("point", "", "")
+	var o testOptions
+	f.BoolVar(&o.watch, "watch", false, "")
+	f.BoolVar(&o.json, "json", false, "")
+	f.BoolVar(&o.orders, "all-orders", false, "")
+	if err := parse(f, args); err != nil {
+		return helpOn(err, "test", t)
+	}
+	if *device == "" && (*point != "" || *port != "") {
+		return usage("-point and -port mean nothing for all devices", "name one: -device ID")
+	}
+	if o.json && o.orders {
+		return usage("-json and -all-orders do not go together", "leave one of them out")
+	}
+	cfg, err := load(config.LoadForDesk, *site, t)
+	if err != nil {
+		return err
+	}
+	targets, err := toTest(cfg, *site, *port, *device, *point)
+	if err != nil {
+		return err
+	}
+	return o.test(ctx, targets, t)
+}
+
+// testOptions are what to do with the devices of a site.
+type testOptions struct{ watch, json, orders bool }
+
+// toTest is the device that was named, or all of them by bus.
+func toTest(cfg *config.Config, site, port, device, point string) ([]target, error) {
+	var points []string
+	if point != "" {
+		points = []string{point}
+	}
+	if device != "" {
+		g, err := pick(cfg, site, port, device, points...)
+		return []target{g}, err
+	}
+	var targets []target
+	for _, b := range cfg.Buses {
+		for _, d := range cfg.Devices {
+			if d.Bus == b.ID {
+				targets = append(targets, target{bus: b, device: d})
+			}
+		}
+	}
+	return targets, nil
+}
+
+// test reads the devices once, or again and again until ctx ends.
+func (o testOptions) test(ctx context.Context, targets []target, t terminal) error {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		failed := o.round(ctx, targets, t)
+		if !o.watch {
+			return failed
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// round reads the devices once, those of one bus through one opening of it.
+func (o testOptions) round(ctx context.Context, targets []target, t terminal) error {
+	var failed error
+	for len(targets) > 0 && ctx.Err() == nil {
+		n := slices.IndexFunc(targets, func(g target) bool { return g.bus.ID != targets[0].bus.ID })
+		if n < 0 {
+			n = len(targets)
+		}
+		if err := o.bus(ctx, targets[:n], t); err != nil {
+			failed = errReported
+		}
+		targets = targets[n:]
+	}
+	return failed
+}
+
+// bus reads the devices of one bus, prints what they say, and says what is wrong
+// with each.
+func (o testOptions) bus(ctx context.Context, targets []target, t terminal) error {
+	port, err := dial(ctx, targets[0].bus)
+	if err != nil {
+		t.exit(err)
+		return errReported
+	}
+	defer port.Close()
+	client := modbus.NewClient(port)
+	var failed error
+	for _, g := range targets {
+		r := newRound(g, client)
+		r.read(ctx)
+		switch {
+		case o.json:
+			r.printJSON(t)
+		case o.orders:
+			r.printOrders(t)
+		case r.good() > 0:
+			r.printTable(t)
+		}
+		if err := r.verdict(); err != nil && !errors.Is(err, context.Canceled) {
+			t.exit(fmt.Errorf("%s: %w", g.device.ID, err))
+			failed = errReported
+		}
+	}
+	return failed
+}
