@@ -31,7 +31,7 @@ type Site struct {
 // inheritedKeys are what a template may say of its devices and a device may take
 // over from another.
 func inheritedKeys() []string {
-	return append([]string{"points", "numbering", "order", "poll", "rest", "on_connect"}, settingKeys...)
+	return append([]string{"points", "numbering", "order", "poll", "sunspec", "rest", "on_connect"}, settingKeys...)
 }
 
 func deviceKeys() []string {
@@ -135,6 +135,7 @@ func (r *deviceReader) content(c *composed, d *Device, outer Settings) {
 	d.Timeout, d.OfflineAfter, d.OfflineTime, d.NoCanary = s.Timeout, s.OfflineAfter, s.OfflineTime, s.NoCanary
 	d.Labels = ReadLabels(m.Get("labels"), r.Labels)
 	d.Limits = readLimits(m.Get("poll"))
+	d.Chain = readChain(m.Get("sunspec"))
 	d.Rest = m.Get("rest").Duration(0, maxRest, 0)
 	f := readForm(m, form{numbering: numberings[0], most: cmp.Or(d.Limits.MaxRegisters, maxRegisters)})
 	d.OnConnect = readWrites(c.onConnect.node.As(within(m.node.name, "on_connect")), c.onConnect.numbering)

@@ -7,8 +7,10 @@ import (
 	"sluice/drivers/modbus"
 )
 
-// named is the confidence from which a template is worth naming.
-const named = 0.8
+const (
+	named   = 0.8 // confidence from which a template is worth naming
+	clearly = 1.5 // how many times the doubt of the likeliest makes another one not worth it
+)
 
 // Likely is a template that a unit may be of.
 type Likely struct {
@@ -17,7 +19,7 @@ type Likely struct {
 }
 
 // Recognize tells which templates a unit is likely to be of, the likeliest first;
-// none if it is like no one. identity is what the unit says of itself, read reads
+// none if it is like no one, one where that is clearly likelier than the others. identity is what the unit says of itself, read reads
 // registers of it. A template whose rules do not all hold is none of them. What is
 // asked for once is not asked for again, and a unit that does not answer twice in a
 // row is left alone.
@@ -30,7 +32,11 @@ func Recognize(templates []Template, unit modbus.UnitID, identity string, read f
 		}
 	}
 	slices.SortStableFunc(likely, func(a, b Likely) int { return cmp.Compare(b.Confidence, a.Confidence) })
-	return likely
+	if len(likely) == 0 {
+		return nil
+	}
+	doubt := clearly * (1 - likely[0].Confidence)
+	return slices.DeleteFunc(likely, func(l Likely) bool { return 1-l.Confidence > doubt })
 }
 
 // witness remembers what a unit has answered.

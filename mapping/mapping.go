@@ -21,6 +21,7 @@ type Device struct {
 	Unit         modbus.UnitID
 	Template     string            // name of the template it was made from; empty for none
 	Labels       map[string]string // of the site and of the device
+	Chain        *Chain            // where its registers are; nil: where the points say
 	Rest         time.Duration     // the device is left alone for so long after each exchange
 	Timeout      time.Duration     // end of a request to the first byte of its reply
 	OfflineAfter int               // failed exchanges in a row until the device counts as offline

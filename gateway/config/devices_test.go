@@ -44,6 +44,9 @@ var examples = []struct {
 		"voltage-l1=230.5 power=-1234.5 frequency=50.0125 import-energy=98.76543"},
 	{"growatt", "input 0x0000=0001 input 0x0023=00003039 input 0x0025=1389 input 0x0026=0901 input 0x0037=0012d687 input 0x005D=ffce",
 		"status=normal power=1234.5 frequency=50.01 voltage-l1=230.5 energy-total=123456.7 temperature=-5"},
+	{"sunspec-inverter", "holding 0x9C44=416363656c6c holding 0x9C88=04d2 holding 0x9C8C=fffe holding 0x9C94=3039 holding 0x9C95=ffff " +
+		"holding 0x9C8B=ffff holding 0x9C96=1388 holding 0x9C97=fffe holding 0x9C9E=0012d687 holding 0x9CAC=0004",
+		"manufacturer=Accell current=12.34 current-l3=bad power=1234.5 frequency=50 energy=1234567 state=mppt"},
 	{"relay-board-8", "coil 0x0000=01 coil 0x0007=01", "relay-1=true relay-2=false relay-8=true"},
 	{"wirenboard-wb-mcm8", "input 0x003C=0012d687 input 0x004A=ffffffff discrete 0x0002=01 input 0x0079=2ee0",
 		"count-1=1234567 count-8=4294967295 input-3=true supply=12"},
@@ -76,6 +79,31 @@ func TestDevices(t *testing.T) {
 		if !tried[name] {
 			t.Errorf("template %s has no example", name)
 		}
+	}
+}
+
+// TestSunSpecWalk has an inverter with one phase that keeps its models behind 0, a
+// model of its maker between them.
+func TestSunSpecWalk(t *testing.T) {
+	d := deviceOf(t, "sunspec-inverter")
+	unit := memoryOf(t, "holding 0x0000=53756e53 holding 0x0002=00010042 holding 0x0004=416363656c6c "+
+		"holding 0x0046=fde80003 holding 0x004B=00650032 holding 0x0059=3039 holding 0x005A=ffff holding 0x007D=ffff")
+	walk := mapping.NewWalk(&d)
+	for walk.Tell(ask(t, unit, walk.Next())) != true {
+		continue
+	}
+	moved, why := walk.Moved()
+	for i, reason := range why {
+		if reason != "" {
+			t.Errorf("%s: %s", d.Points[i].ID, reason)
+		}
+	}
+	read := map[string]string{}
+	for _, r := range poll(t, moved, unit) {
+		read[r.Point] = r.Value.String()
+	}
+	if read["manufacturer"] != "Accell" || read["power"] != "1234.5" {
+		t.Errorf("manufacturer %s, power %s, want Accell and 1234.5", read["manufacturer"], read["power"])
 	}
 }
 

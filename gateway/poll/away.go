@@ -62,7 +62,7 @@ func (p *Poller) retry(j *job, now time.Time, f modbus.Fault) *job {
 		spread := d.OfflineTime / time.Duration(max(d.OfflineAfter, 1))
 		pause = max(min(spread, firstRetry<<min(2*d.failures-2, 10), maxRetry), firstRetry)
 	}
-	if j.kind == greeting || j.kind == looking {
+	if j.kind == greeting || j.kind == looking || j.kind == walking {
 		return p.probeFor(d, now.Add(pause))
 	}
 	again := *j
@@ -79,6 +79,7 @@ func absence(tries int) time.Duration {
 // lost declares a device offline: all its values turn bad at once.
 func (p *Poller) lost(ctx context.Context, d *device, err error) {
 	d.offline, d.probes, d.greeted, d.only, d.search = true, 0, 0, nil, nil
+	d.walk, d.placed = nil, false
 	d.probe = p.probeFor(d, time.Now().Add(absence(0)))
 	p.count(func(s *Stats) { s.Offline++ })
 	p.log.Warn("device offline", "device", d.ID, "failed", d.failures, "error", err)

@@ -10,6 +10,7 @@ import (
 // device is what the poller knows of a device beyond its plan.
 type device struct {
 	*mapping.Device
+	written *mapping.Device // the device as the site file has it, before it was walked
 	tasks   []*task
 	byPoint map[*mapping.Point]*task
 	jobs    []*job    // what is due, in blocks
@@ -23,8 +24,10 @@ type device struct {
 	probes   int  // since it is offline
 	probe    *job // what is tried while the device does not answer
 
-	only    *job // goes before all that is due: a write of OnConnect, or the next of a search
-	greeted int  // writes of OnConnect that are done
+	only    *job          // goes before all that is due: a write of OnConnect, or the next of a search
+	greeted int           // writes of OnConnect that are done
+	walk    *mapping.Walk // under way; nil: not begun
+	placed  bool          // the points stand where the device has them
 	search  *mapping.Search
 	why     error // it began: the exception
 	known   mapping.Knowledge
@@ -42,6 +45,7 @@ type task struct {
 	read     time.Time     // when the last one was served
 	latency  time.Duration // of the request it was last read with
 	refusals int           // in a row
+	missing  string        // why the device does not have it; empty: it has
 }
 
 // job is one request that may go out.
@@ -64,11 +68,12 @@ const (
 	regular  kind = iota
 	looking       // for what the device refuses
 	greeting      // a write of OnConnect
+	walking       // along the models of a chain
 	probing       // whether the device is back
 )
 
 func newDevice(d *mapping.Device, least time.Duration) *device {
-	out := &device{Device: d, byPoint: map[*mapping.Point]*task{}, shown: UnitStats{Device: d.ID}, times: latency{least: least}}
+	out := &device{Device: d, written: d, byPoint: map[*mapping.Point]*task{}, shown: UnitStats{Device: d.ID}, times: latency{least: least}}
 	for i := range d.Points {
 		t := &task{Point: &d.Points[i]}
 		out.tasks = append(out.tasks, t)
@@ -105,9 +110,32 @@ func (k *task) period(start, now time.Time) time.Time {
 // greet makes the next write of OnConnect what the device is asked first.
 func (d *device) greet() {
 	d.only = nil
-	if d.greeted < len(d.OnConnect) {
+	switch {
+	case d.greeted < len(d.OnConnect):
 		d.only = &job{device: d, kind: greeting}
+	case !d.settled():
+		d.walk = mapping.NewWalk(d.written)
+		d.only = &job{device: d, kind: walking}
 	}
+}
+
+// settled reports whether what is read of the device means what it should.
+func (d *device) settled() bool {
+	return d.greeted == len(d.OnConnect) && (d.Chain == nil || d.placed)
+}
+
+// move puts the points where the device has them.
+func (d *device) move(to *mapping.Device, why []string) {
+	if to.MapDigest() != d.MapDigest() {
+		d.known = mapping.Knowledge{}
+	}
+	d.Device, d.placed = to, true
+	clear(d.byPoint)
+	for i, k := range d.tasks {
+		k.Point, k.missing = &to.Points[i], why[i]
+		d.byPoint[k.Point] = k
+	}
+	d.jobs, d.walk = d.jobs[:0], nil
 }
 
 // away reports whether the last exchange got no answer, so that no more than one
@@ -122,7 +150,7 @@ func (d *device) plan(now time.Time, t mapping.Terms) {
 	}
 	var due []*mapping.Point
 	for _, k := range d.tasks {
-		if !k.slot.After(now) {
+		if !k.slot.After(now) && k.missing == "" {
 			due = append(due, k.Point)
 		}
 	}
@@ -190,6 +218,9 @@ func (d *device) drop(j *job, now time.Time) {
 // cheapest is the request that asks least of the device.
 func (d *device) cheapest(t mapping.Terms) mapping.Block {
 	best := slices.MinFunc(d.tasks, func(a, b *task) int {
+		if (a.missing == "") != (b.missing == "") {
+			return len(a.missing) - len(b.missing)
+		}
 		if a.refusals != b.refusals {
 			return a.refusals - b.refusals
 		}
@@ -203,7 +234,7 @@ func (d *device) cheapest(t mapping.Terms) mapping.Block {
 // failure there is more time.
 func (d *device) timeout(j *job) time.Duration {
 	usual := d.times.timeout()
-	if usual == 0 || j.kind == greeting {
+	if usual == 0 || j.kind == greeting || j.kind == walking {
 		return d.Timeout
 	}
 	for _, k := range j.tasks {

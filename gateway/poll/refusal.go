@@ -36,6 +36,8 @@ func (p *Poller) refused(ctx context.Context, j *job, err error) {
 	switch {
 	case j.kind == greeting:
 		p.wrote(d, err)
+	case j.kind == walking:
+		p.walked(ctx, d, nil)
 	case j.kind == looking:
 		p.told(ctx, j, true)
 	case addresses && len(j.tasks) > 1:

@@ -50,6 +50,9 @@ func (p *Poller) ask(ctx context.Context, j *job) (Response, error) {
 	if j.kind == greeting {
 		return p.cfg.Command(ctx, j.device.OnConnect[j.device.greeted].Request(j.device.Unit), t)
 	}
+	if j.kind == walking {
+		return p.cfg.Exchange(ctx, j.device.walk.Next(), t)
+	}
 	return p.cfg.Exchange(ctx, j.block.Request, t)
 }
 
@@ -62,10 +65,12 @@ func (p *Poller) answered(ctx context.Context, j *job, r Response) {
 	}
 	p.timed(d, r.Latency)
 	switch {
+	case j.kind == walking:
+		p.walked(ctx, d, r.Data)
 	case j.kind == looking:
 		p.told(ctx, j, false)
-	case d.greeted < len(d.OnConnect):
-		// what was read before the writes may mean something else after them
+	case !d.settled():
+		// what was read before may mean something else
 	default:
 		p.cfg.Emit(ctx, j.block.AppendReadings(nil, d.ID, r.Data, r.At))
 		p.readable(j, r.Latency)
@@ -108,6 +113,8 @@ func (p *Poller) busy(ctx context.Context, j *job, err error) {
 	d.busy++
 	tired := d.busy > mostBusy
 	switch {
+	case j.kind == walking && tired:
+		p.walked(ctx, d, nil)
 	case j.kind == greeting && tired:
 		p.wrote(d, err)
 	case j.kind == looking && tired:
