@@ -110,6 +110,7 @@ peers: ## installs what the tests talk to, when it is missing (Debian and npm pa
 	need mosquitto-clients command -v mosquitto_sub; \
 	need socat command -v socat; \
 	need jq command -v jq; \
+	need e2fsprogs command -v mkfs.ext4; \
 	need mbpoll command -v mbpoll; \
 	need python3-pymodbus /usr/bin/python3 -c 'import pymodbus'; \
 	need qemu-user-static command -v qemu-arm-static; \

@@ -78,7 +78,9 @@ func Open(cfg Config, log *slog.Logger) (*Queue, error) {
 		return nil, err
 	}
 	return open(cfg, func(name string, opt durable.Options) (*durable.Log, error) {
-		return durable.Open(filepath.Join(cfg.Dir, name), opt)
+		path := filepath.Join(cfg.Dir, name)
+		opt.Log = opt.Log.With("folder", path)
+		return durable.Open(path, opt)
 	}, log)
 }
 

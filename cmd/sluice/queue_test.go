@@ -21,7 +21,7 @@ func queueSite(t *testing.T) (site, state string) {
 	t.Helper()
 	dir := t.TempDir()
 	site, state = filepath.Join(dir, "site.yaml"), filepath.Join(dir, "state")
-	text := configs.Minimal + "bridges:\n  - {id: cloud, url: \"mqtt://127.0.0.1\", send: [{match: \"#\"}]}\n"
+	text := configs.Minimal + "bridges:\n  - {id: cloud, url: \"mqtt://127.0.0.1:11883\", send: [{match: \"#\"}]}\n"
 	if err := os.WriteFile(site, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

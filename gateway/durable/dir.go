@@ -48,13 +48,21 @@ func (d *dir) lock() error {
 
 func (d *dir) Open(name string) (File, error) {
 	f, err := d.root.OpenFile(name, os.O_RDWR, 0)
-	if errors.Is(err, syscall.EROFS) { // what is there can be sent
-		f, err = d.root.Open(name)
+	if errors.Is(err, syscall.EROFS) { // what is there can still be read
+		return d.openFrozen(name)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return diskFile{f}, nil
+}
+
+func (d *dir) openFrozen(name string) (File, error) {
+	f, err := d.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return frozenFile{diskFile{f}}, nil
 }
 
 func (d *dir) Create(name string, size int64) (File, error) {
@@ -98,6 +106,13 @@ func (f diskFile) Size() (int64, error) {
 		return 0, err
 	}
 	return info.Size(), nil
+}
+
+// frozenFile is a file of a filesystem that has become read-only.
+type frozenFile struct{ diskFile }
+
+func (f frozenFile) WriteAt([]byte, int64) (int, error) {
+	return 0, &fs.PathError{Op: "write", Path: f.Name(), Err: syscall.EROFS}
 }
 
 // makeDir makes path and what is missing above it. The parent is synced even

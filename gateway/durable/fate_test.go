@@ -228,5 +228,10 @@ func TestReserve(t *testing.T) {
 		if n := len(disk.Names()); n != 5+1 {
 			t.Errorf("%d files when all was acknowledged", n)
 		}
+		restart(t, disk, log, opt)
+		synctest.Wait()
+		if n := len(disk.Names()); n != 5+1 {
+			t.Errorf("%d files after a restart on a full disk", n)
+		}
 	})
 }

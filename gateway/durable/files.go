@@ -232,10 +232,4 @@ func (f *Files) Backlog() iter.Seq2[Record, error] {
 // readOnly is a directory in which nothing can be changed.
 type readOnly struct{ dir }
 
-func (d *readOnly) Open(name string) (File, error) {
-	f, err := d.root.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	return diskFile{f}, nil
-}
+func (d *readOnly) Open(name string) (File, error) { return d.openFrozen(name) }

@@ -67,9 +67,13 @@ func TestFiles(t *testing.T) {
 	}
 
 	segs := f.Segments()
-	damage(t, filepath.Join(path, segs[1].Name), page+2*frameSize+700) // 49 and 50
-	damage(t, filepath.Join(path, segs[2].Name), page+9)               // 67 and 68
-	want = slices.DeleteFunc(want, func(s durable.Seq) bool { return s == 49 || s == 50 || s == 67 || s == 68 })
+	for _, s := range segs[1:3] { // the third frame of each
+		frame := slices.Collect(f.Frames(s))[2]
+		damage(t, filepath.Join(path, s.Name), frame.Offset+frame.Bytes-100)
+		want = slices.DeleteFunc(want, func(seq durable.Seq) bool {
+			return frame.First <= seq && seq < frame.First+durable.Seq(frame.Count)
+		})
+	}
 	if got := backlog(t, f); !slices.Equal(got, want) {
 		t.Errorf("damaged: got %v\nwant %v", got, want)
 	}

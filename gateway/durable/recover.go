@@ -78,7 +78,7 @@ func (l *Log) recover() error {
 	if err := l.recoverCursor(whole); err != nil {
 		return fmt.Errorf("cursor: %w", err)
 	}
-	l.disk.trim()
+	l.disk.trim(max(maxSpares, l.opt.minFiles()-len(l.segments)))
 	l.look()
 	return nil
 }
@@ -228,11 +228,11 @@ func (l *Log) recoverCursor(whole bool) error {
 	return l.disk.writeCursor(l.durable, acc)
 }
 
-// trim removes the spares that are not whole, of another size, or too many.
-func (s *store) trim() {
+// trim removes the spares that are not whole, of another size, or beyond most.
+func (s *store) trim(most int) {
 	kept := s.spares[:0]
 	for _, name := range s.spares {
-		if len(kept) < maxSpares && s.whole(name) {
+		if len(kept) < most && s.whole(name) {
 			kept = append(kept, name)
 		} else {
 			s.discard(name)
