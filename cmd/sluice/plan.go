@@ -17,6 +17,7 @@ import (
 func runPlan(_ context.Context, args []string, t terminal) error {
 	f := flags("plan")
 	site := f.String("c", defaultSite, "")
+	asJSON := f.Bool("json", false, "")
 	if err := parse(f, args); err != nil {
 		return helpOn(err, "plan", t)
 	}
@@ -24,8 +25,11 @@ func runPlan(_ context.Context, args []string, t terminal) error {
 	if err != nil {
 		return err
 	}
-	p := planner{tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0), cfg}
 	forecast := gateway.Predict(cfg)
+	if *asJSON {
+		return planJSON(t.out, forecast)
+	}
+	p := planner{tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0), cfg}
 	for _, b := range forecast.Buses {
 		p.bus(b)
 	}
