@@ -4,26 +4,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
-
-	"sluice/drivers/modbus"
-	"sluice/drivers/sim"
 )
 
 // TestWriteKeepsToItsRules makes sure that the site file decides what may be
 // written, and by which function.
 func TestWriteKeepsToItsRules(t *testing.T) {
-	cells := memory()
-	var written atomic.Uint32 // the function of the last write
-	port := serve(t, sim.Config{
-		Units: map[modbus.UnitID]sim.Unit{7: {Device: cells}},
-		OnReply: func(r sim.Reply) {
-			if r.Function > modbus.ReadInputRegisters {
-				written.Store(uint32(r.Function))
-			}
-		},
-	})
+	port, written := serveWatched(t)
 	site := filepath.Join(t.TempDir(), "site.yaml")
 	text := `version: 1
 site: plant

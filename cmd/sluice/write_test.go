@@ -35,18 +35,23 @@ func TestWriteCommandLine(t *testing.T) {
 	}
 }
 
-// TestWrite writes one value after the other to one memory.
-func TestWrite(t *testing.T) {
-	cells := memory()
-	var written atomic.Uint32 // the function of the last write
-	port := serve(t, sim.Config{
-		Units: map[modbus.UnitID]sim.Unit{7: {Device: cells}},
+// serveWatched serves a memory as unit 7 and keeps the function of the last write.
+func serveWatched(t *testing.T) (port string, written *atomic.Uint32) {
+	t.Helper()
+	written = new(atomic.Uint32)
+	return serve(t, sim.Config{
+		Units: map[modbus.UnitID]sim.Unit{7: {Device: memory()}},
 		OnReply: func(r sim.Reply) {
 			if r.Function > modbus.ReadInputRegisters {
 				written.Store(uint32(r.Function))
 			}
 		},
-	})
+	}), written
+}
+
+// TestWrite writes one value after the other to one memory.
+func TestWrite(t *testing.T) {
+	port, written := serveWatched(t)
 	site := siteOn(t, port)
 	onPort := port + " -baud 115200 -unit 7 -yes "
 	for _, tt := range []struct {
