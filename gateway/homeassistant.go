@@ -23,9 +23,9 @@ func announced(cfg *config.Config, opt Options) homeassistant.Config {
 	for i := range cfg.Devices {
 		d := &cfg.Devices[i]
 		out := homeassistant.Device{ID: d.ID, Name: d.Name, Model: d.Template}
-		for j := range d.Points {
-			if p, ok := entity(&messages, d, &d.Points[j]); ok {
-				out.Points = append(out.Points, p)
+		for p := range d.Every() {
+			if e, ok := entity(&messages, d, p); ok {
+				out.Points = append(out.Points, e)
 			}
 		}
 		if len(out.Points) > 0 {

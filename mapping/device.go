@@ -139,7 +139,7 @@ func (r *deviceReader) content(c *composed, d *Device, outer Settings) {
 	d.Rest = m.Get("rest").Duration(0, maxRest, 0)
 	f := readForm(m, form{numbering: numberings[0], most: cmp.Or(d.Limits.MaxRegisters, maxRegisters)})
 	d.OnConnect = readWrites(c.onConnect.node.As(within(m.node.name, "on_connect")), c.onConnect.numbering)
-	d.Points = readPoints(m.node.name, c.points, s, f)
+	d.Points, d.Derived = readPoints(m.node.name, c.points, s, f)
 	checkLengths(m.Get("poll"), d.Limits, d.Points)
 	c.checkPoints(len(d.Points))
 }

@@ -7,9 +7,11 @@ package mapping
 
 import (
 	"encoding/binary"
+	"iter"
 	"time"
 
 	"sluice/drivers/modbus"
+	"sluice/mapping/formula"
 	"sluice/mapping/layout"
 )
 
@@ -30,7 +32,21 @@ type Device struct {
 	Limits       Limits
 	OnConnect    []Write // before the first poll, and after each absence
 	Points       []Point
+	Derived      []Point // computed from Points, without a register
 	Place        Place
+}
+
+// Every returns all points of the device, those with a register first.
+func (d *Device) Every() iter.Seq[*Point] {
+	return func(yield func(*Point) bool) {
+		for _, list := range [][]Point{d.Points, d.Derived} {
+			for i := range list {
+				if !yield(&list[i]) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Write sets one coil or holding register.
@@ -56,13 +72,16 @@ type Point struct {
 	ID       string
 	Register Register
 	Layout   layout.Layout
-	Factor   *Factor // by which the device scales it; nil: by none
-	Range    Range   // that is plausible
-	Unit     string  // e.g. "kWh"; empty for none
+	Factor   *Factor  // by which the device scales it; nil: by none
+	Range    Range    // that is plausible
+	Counter  *Counter // nil: the value does not count
+	Unit     string   // e.g. "kWh"; empty for none
 	Interval time.Duration
 	Priority bool // keeps its interval when the line cannot carry everything
 	Report   Report
-	Write    *Writable // nil: nobody may write it
+	Formula  *formula.Formula // of a derived point; nil: it has a register
+	Round    *int             // decimals of a derived point; nil: all
+	Write    *Writable        // nil: nobody may write it
 	Classes  Classes
 	Place    Place
 }

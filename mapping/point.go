@@ -7,7 +7,7 @@ import (
 
 // readPoints reads the points of a device, and leaves out those that are not
 // enabled. Others may be made of them all the same.
-func readPoints(device string, items []source, s Settings, outer form) []Point {
+func readPoints(device string, items []source, s Settings, outer form) (points, derived []Point) {
 	all, enabled := make([]Point, len(items)), make([]bool, len(items))
 	used := map[string]bool{}
 	var refs references
@@ -21,19 +21,25 @@ func readPoints(device string, items []source, s Settings, outer form) []Point {
 		used[all[i].ID] = true
 	}
 	refs.settle(all)
-	var points []Point
+	for i, item := range items {
+		checkInputs(item.node.As(device), &all[i], all, enabled)
+	}
 	taken := overlaps{}
 	for i, item := range items {
-		if enabled[i] {
+		switch {
+		case !enabled[i]:
+		case all[i].Formula != nil:
+			derived = append(derived, all[i])
+		default:
 			taken.add(item.node.As(device), all[i])
 			points = append(points, all[i])
 		}
 	}
-	return points
+	return points, derived
 }
 
 func readPoint(n Node, device string, s Settings, outer form, refs *references) (p Point, enabled bool) {
-	keys := []string{"id", "register", "numbering", "of", "scale_from", "type", "min", "max", "unit", "interval", "priority", "enabled", "write"}
+	keys := []string{"id", "register", "numbering", "of", "expr", "scale_from", "counter", "type", "min", "max", "unit", "interval", "priority", "enabled", "write"}
 	m := n.Map(slices.Concat(keys, valueKeys, reportKeys, classKeys)...)
 	p = Point{ID: m.Need("id", "voltage").ID(), Place: n.Place()}
 	m = m.Named(fmt.Sprintf("%s: point %q", device, p.ID))
@@ -43,6 +49,10 @@ func readPoint(n Node, device string, s Settings, outer form, refs *references) 
 	p.Interval = m.Get("interval").Duration(minInterval, maxInterval, s.Interval)
 	p.Report = readReport(m, s.Report)
 	p.Priority = m.Get("priority").Choice("normal", "high") == "high"
+	if m.Get("expr").Present() {
+		*refs = append(*refs, reference{p.ID, 2, computed(m)})
+		return p, enabled
+	}
 	if m.Get("of").Present() {
 		*refs = append(*refs, reference{p.ID, 0, bitsOf(m)})
 		return p, enabled
@@ -70,6 +80,7 @@ func readPoint(n Node, device string, s Settings, outer form, refs *references) 
 func (p *Point) checkValue(m Map) {
 	p.Range = readRange(m, p.Layout.Kind())
 	p.checkReport(m)
+	p.Counter = readCounter(m.Get("counter"), p)
 	p.Write = readWritable(m.Get("write"), p)
 }
 

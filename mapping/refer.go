@@ -13,41 +13,45 @@ type references []reference
 type reference struct {
 	id   string
 	turn int // those of a lower turn are settled before
-	// settle completes the point; find returns another one by its id, nil if there
-	// is none.
-	settle func(p *Point, find func(id string) *Point)
+	// settle completes the point.
+	settle func(p *Point, all siblings)
+}
+
+// siblings are the points of one device.
+type siblings []Point
+
+// find returns a point by its id, nil if there is none.
+func (all siblings) find(id string) *Point {
+	for i := range all {
+		if all[i].ID == id {
+			return &all[i]
+		}
+	}
+	return nil
 }
 
 // settle completes the points that refer to others.
-func (rs references) settle(points []Point) {
-	find := func(id string) *Point {
-		for i := range points {
-			if points[i].ID == id {
-				return &points[i]
-			}
-		}
-		return nil
-	}
+func (rs references) settle(points siblings) {
 	slices.SortStableFunc(rs, func(a, b reference) int { return a.turn - b.turn })
 	for _, r := range rs {
-		if p := find(r.id); p != nil {
-			r.settle(p, find)
+		if p := points.find(r.id); p != nil {
+			r.settle(p, points)
 		}
 	}
 }
 
 // bitsOf completes a point that is bits of the register of another: it takes over
 // register, type and order.
-func bitsOf(m Map) func(*Point, func(string) *Point) {
+func bitsOf(m Map) func(*Point, siblings) {
 	of := m.Get("of")
 	bits := m.Need("bits", "3")
-	for _, key := range []string{"register", "numbering", "scale_from", "type", "length", "padding", "order"} {
+	for _, key := range []string{"register", "numbering", "scale_from", "counter", "type", "length", "padding", "order"} {
 		if n := m.Get(key); n.Present() {
 			n.Problem("leave it out", "is that of point %q", of.Text())
 		}
 	}
-	return func(p *Point, find func(string) *Point) {
-		word := find(of.Text())
+	return func(p *Point, all siblings) {
+		word := all.find(of.Text())
 		switch {
 		case word == nil || word == p:
 			of.Problem("name a point of this device that has a register", "there is no point %q", of.Text())
@@ -62,13 +66,13 @@ func bitsOf(m Map) func(*Point, func(string) *Point) {
 }
 
 // scaleFrom completes a point whose scale another point holds.
-func scaleFrom(m Map, most int) func(*Point, func(string) *Point) {
+func scaleFrom(m Map, most int) func(*Point, siblings) {
 	from := m.Get("scale_from")
 	if w := m.Get("write"); w.Present() {
 		w.Problem("leave it out", "what a device scales cannot be written: its scale may change meanwhile")
 	}
-	return func(p *Point, find func(string) *Point) {
-		factor := find(from.Text())
+	return func(p *Point, all siblings) {
+		factor := all.find(from.Text())
 		if factor == nil || factor == p {
 			from.Problem("name a point of this device that holds the power of ten", "there is no point %q", from.Text())
 			return

@@ -61,10 +61,14 @@ func valueList(values []point.Value) string {
 
 // Kind is what the point's values are.
 func (p *Point) Kind() point.Kind {
-	if p.Register.Table.Bits() {
+	switch {
+	case p.Formula != nil:
+		return p.Formula.Kind()
+	case p.Register.Table.Bits():
 		return point.Bool
+	default:
+		return p.Layout.Kind()
 	}
-	return p.Layout.Kind()
 }
 
 // Fills reports whether a write needs not know what the registers hold: the value

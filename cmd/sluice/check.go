@@ -51,7 +51,7 @@ func runCheck(_ context.Context, args []string, t terminal) error {
 func summary(cfg *config.Config) string {
 	points := 0
 	for _, d := range cfg.Devices {
-		points += len(d.Points)
+		points += len(d.Points) + len(d.Derived)
 	}
 	return fmt.Sprintf("site %s, gateway %s: %s, %s, %s, %s", cfg.Site, cfg.Gateway,
 		count(len(cfg.Buses), "bus", "buses"), count(len(cfg.Devices), "device", "devices"),

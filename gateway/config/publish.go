@@ -108,7 +108,7 @@ func anyMatches(pattern string, ids, points []mapping.Device) bool {
 		}
 	}
 	for _, d := range points {
-		for _, p := range d.Points {
+		for p := range d.Every() {
 			if ok, _ := path.Match(pattern, p.ID); ok {
 				return true
 			}

@@ -102,8 +102,7 @@ func (c *topicCheck) known(devices []mapping.Device) bool {
 
 // device checks the topics of one device.
 func (c *topicCheck) device(d *mapping.Device) {
-	for i := range d.Points {
-		p := &d.Points[i]
+	for p := range d.Every() {
 		if d.ID == "" || p.ID == "" || !c.output.Carries(d, p) {
 			continue // what lacks an id has been told of
 		}

@@ -11,6 +11,7 @@ import (
 type device struct {
 	*mapping.Device
 	written *mapping.Device // the device as the site file has it, before it was walked
+	decoder *mapping.Decoder
 	tasks   []*task
 	byPoint map[*mapping.Point]*task
 	jobs    []*job    // what is due, in blocks
@@ -73,7 +74,7 @@ const (
 )
 
 func newDevice(d *mapping.Device, least time.Duration) *device {
-	out := &device{Device: d, written: d, byPoint: map[*mapping.Point]*task{}, shown: UnitStats{Device: d.ID}, times: latency{least: least}}
+	out := &device{Device: d, written: d, decoder: mapping.NewDecoder(d), byPoint: map[*mapping.Point]*task{}, shown: UnitStats{Device: d.ID}, times: latency{least: least}}
 	for i := range d.Points {
 		t := &task{Point: &d.Points[i]}
 		out.tasks = append(out.tasks, t)

@@ -72,7 +72,7 @@ func (p *Poller) answered(ctx context.Context, j *job, r Response) {
 	case !d.settled():
 		// what was read before may mean something else
 	default:
-		p.cfg.Emit(ctx, j.block.AppendReadings(nil, d.ID, r.Data, r.At))
+		p.cfg.Emit(ctx, d.decoder.Append(nil, &j.block, r.Data, r.At))
 		p.readable(j, r.Latency)
 		p.finish(j)
 	}
@@ -93,7 +93,7 @@ func (p *Poller) bad(ctx context.Context, d *device, tasks []*task, why string) 
 		readings[i] = k.Bad(d.ID, why, now)
 	}
 	if len(readings) > 0 {
-		p.cfg.Emit(ctx, readings)
+		p.cfg.Emit(ctx, d.decoder.Derive(readings, readings))
 	}
 }
 

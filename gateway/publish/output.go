@@ -83,9 +83,9 @@ func (c *Config) each(visit func(*Output, *mapping.Device, *mapping.Point)) {
 	for i := range c.Outputs {
 		for j := range c.Devices {
 			d := &c.Devices[j]
-			for k := range d.Points {
-				if c.Outputs[i].Carries(d, &d.Points[k]) {
-					visit(&c.Outputs[i], d, &d.Points[k])
+			for p := range d.Every() {
+				if c.Outputs[i].Carries(d, p) {
+					visit(&c.Outputs[i], d, p)
 				}
 			}
 		}
