@@ -7,10 +7,16 @@ import (
 )
 
 func runSchema(_ context.Context, args []string, t terminal) error {
-	if err := parse(flags("schema"), args); err != nil {
+	f := flags("schema")
+	template := f.Bool("template", false, "")
+	if err := parse(f, args); err != nil {
 		return helpOn(err, "schema", t)
 	}
-	text, err := config.Schema()
+	schema := config.Schema
+	if *template {
+		schema = config.TemplateSchema
+	}
+	text, err := schema()
 	if err != nil {
 		return err
 	}

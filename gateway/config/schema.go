@@ -53,9 +53,23 @@ func Schema() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return document(shape, fmt.Sprintf("Sluice site file, version %d", Version))
+}
+
+// TemplateSchema returns the JSON Schema of template files: what stands under a
+// name in `templates`.
+func TemplateSchema() ([]byte, error) {
+	shape, err := Shape()
+	if err != nil {
+		return nil, err
+	}
+	return document(shape.Keys["templates"].Free, "Sluice template")
+}
+
+func document(shape *mapping.Shape, title string) ([]byte, error) {
 	top := schemaOf(shape)
 	top.Schema = "http://json-schema.org/draft-07/schema#"
-	top.Title = fmt.Sprintf("Sluice site file, version %d", Version)
+	top.Title = title
 	text, err := json.MarshalIndent(top, "", "  ")
 	return append(text, '\n'), err
 }

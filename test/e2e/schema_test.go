@@ -34,29 +34,17 @@ type seen struct {
 // the program and every broken one.
 func TestSchema(t *testing.T) {
 	dir := t.TempDir()
-	good, err := filepath.Glob("../../configs/*.yaml")
-	if err != nil || len(good) < 2 {
-		t.Fatal("no site files", err)
-	}
-	schema, err := exec.Command(filepath.Join(bin, "sluice"), "schema").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	schemaFile := filepath.Join(dir, "schema.json")
-	if err := os.WriteFile(schemaFile, schema, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	results := validate(t, schemaFile, append(brokenSites(t, dir), good...))
+	good := configFiles(t, "*.yaml")
+	results := validate(t, schemaFile(t), append(brokenSites(t, dir), good...))
+	expectGood(t, results, good)
 	var unseen []string
 	for file, r := range results {
-		broken := filepath.Dir(file) == dir
 		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
 		switch {
-		case !broken && len(r.Ajv)+len(r.Editor) > 0:
-			t.Errorf("%s is good, but ajv says %q and the editor %q", file, r.Ajv, r.Editor)
-		case broken && len(r.Ajv) == 0 && len(r.Editor) == 0:
+		case filepath.Dir(file) != dir:
+		case len(r.Ajv) == 0 && len(r.Editor) == 0:
 			unseen = append(unseen, name)
-		case broken && len(r.Ajv) == 0:
+		case len(r.Ajv) == 0:
 			t.Errorf("%s: the editor says %q, ajv nothing", name, r.Editor)
 		}
 	}
@@ -69,6 +57,46 @@ func TestSchema(t *testing.T) {
 	}
 	if want, err := os.ReadFile(onlyCheck); err != nil || string(want) != got {
 		t.Errorf("in these an editor sees nothing:\n%sand %s lists others; -update rewrites it (%v)", got, onlyCheck, err)
+	}
+}
+
+// TestTemplateSchema does so for the templates that come with the program.
+func TestTemplateSchema(t *testing.T) {
+	good := configFiles(t, "devices/*.yaml")
+	results := validate(t, schemaFile(t, "-template"), good)
+	expectGood(t, results, good)
+}
+
+// configFiles are files that come with the program.
+func configFiles(t *testing.T, pattern string) []string {
+	files, err := filepath.Glob("../../configs/" + pattern)
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no %s: %v", pattern, err)
+	}
+	for i := range files {
+		files[i], _ = filepath.Abs(files[i])
+	}
+	return files
+}
+
+// schemaFile is a file with what `sluice schema` prints.
+func schemaFile(t *testing.T, flags ...string) string {
+	schema, err := exec.Command(filepath.Join(bin, "sluice"), append([]string{"schema"}, flags...)...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "schema.json")
+	if err := os.WriteFile(file, schema, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func expectGood(t *testing.T, results map[string]seen, files []string) {
+	for _, file := range files {
+		if r := results[file]; len(r.Ajv)+len(r.Editor) > 0 {
+			t.Errorf("%s is good, but ajv says %q and the editor %q", file, r.Ajv, r.Editor)
+		}
 	}
 }
 
@@ -94,9 +122,6 @@ func brokenSites(t *testing.T, dir string) []string {
 
 // validate returns what ajv and the language server say of files.
 func validate(t *testing.T, schema string, files []string) map[string]seen {
-	for i, f := range files {
-		files[i], _ = filepath.Abs(f)
-	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
