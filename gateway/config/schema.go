@@ -131,6 +131,9 @@ func schemaOfScalar(s *mapping.Scalar) *schemaNode {
 	case mapping.Choice:
 		for _, w := range s.Words {
 			n.Enum = append(n.Enum, w)
+			if f, err := strconv.ParseFloat(w, 64); err == nil { // as YAML takes it without quotes
+				n.Enum = append(n.Enum, f)
+			}
 		}
 	case mapping.Int, mapping.Number:
 		limit(n, s)
