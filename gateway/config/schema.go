@@ -131,8 +131,8 @@ func schemaOfScalar(s *mapping.Scalar) *schemaNode {
 	case mapping.Choice:
 		for _, w := range s.Words {
 			n.Enum = append(n.Enum, w)
-			if f, err := strconv.ParseFloat(w, 64); err == nil { // as YAML takes it without quotes
-				n.Enum = append(n.Enum, f)
+			if i, err := strconv.Atoi(w); err == nil { // as YAML takes it without quotes
+				n.Enum = append(n.Enum, i)
 			}
 		}
 	case mapping.Int, mapping.Number:

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"encoding/json"
 	"regexp"
 	"strings"
 	"testing"
@@ -56,6 +57,23 @@ func TestStatedDefaults(t *testing.T) {
 	})
 	if stated < 20 {
 		t.Errorf("only %d defaults compared", stated)
+	}
+}
+
+// TestSchemasAreJSON makes sure that all that was recorded can be written.
+func TestSchemasAreJSON(t *testing.T) {
+	for name, schema := range map[string]func() ([]byte, error){"site": config.Schema, "template": config.TemplateSchema} {
+		text, err := schema()
+		var top struct {
+			Schema     string `json:"$schema"`
+			Properties map[string]json.RawMessage
+		}
+		if err == nil {
+			err = json.Unmarshal(text, &top)
+		}
+		if err != nil || top.Schema == "" || len(top.Properties) < 10 {
+			t.Errorf("%s: %d properties of %q: %v", name, len(top.Properties), top.Schema, err)
+		}
 	}
 }
 
