@@ -24,13 +24,7 @@ devices:
       - {id: power,      register: input 0x0034, type: float32, unit: W}
       - {id: frequency,  register: input 0x0046, type: float32, unit: Hz, interval: 2s}
       - {id: energy,     register: input 0x0048, type: float32, unit: kWh, interval: 5s}
-  - id: climate
-    bus: rs485
-    unit: 2
-    interval: 2s
-    points:
-      - {id: temperature, register: input 0x0001, type: int16, scale: 0.1, unit: "°C"}
-      - {id: humidity,    register: input 0x0002, type: uint16, scale: 0.1, unit: "%%"}
+  - {id: climate, bus: rs485, unit: 2, template: xy-md02, interval: 2s}
   - id: tank
     bus: rs485
     unit: 3
