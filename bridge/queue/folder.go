@@ -27,6 +27,32 @@ type folder struct {
 	opened chan struct{} // closed when log is there, or never will be
 }
 
+// openFolders opens the dead letters and the lanes; together, if asked to, since
+// most of opening is waiting for the medium. On error none is open.
+func openFolders(options map[string]durable.Options, open opener, together bool, log *slog.Logger) (map[string]*folder, error) {
+	names := []string{deadName}
+	for _, name := range Names() {
+		names = append(names, string(name))
+	}
+	found, errs := make([]*folder, len(names)), make([]error, len(names))
+	var opening sync.WaitGroup
+	for i, name := range names {
+		opening.Go(func() { found[i], errs[i] = openFolder(name, options[name], open, log) })
+		if !together {
+			opening.Wait()
+		}
+	}
+	opening.Wait()
+	folders, err := map[string]*folder{}, errors.Join(errs...)
+	for i, f := range found {
+		if f != nil && err != nil {
+			f.close() // nothing is in it to be saved
+		}
+		folders[names[i]] = f
+	}
+	return folders, err
+}
+
 // openFolder returns the log of a lane, open or to be opened as soon as the disk
 // lets it. An error is one that waiting does not cure.
 func openFolder(name string, opt durable.Options, open opener, log *slog.Logger) (*folder, error) {

@@ -81,40 +81,39 @@ func Open(cfg Config, log *slog.Logger) (*Queue, error) {
 		path := filepath.Join(cfg.Dir, name)
 		opt.Log = opt.Log.With("folder", path)
 		return durable.Open(path, opt)
-	}, log)
+	}, true, log)
 }
 
 // OpenFS opens a queue whose folders, one for each lane and "dead", are what
-// folder returns. It is for tests that need a disk that fails.
+// folder returns, one after the other. It is for tests that need a disk that fails.
 func OpenFS(cfg Config, folder func(name string) durable.FS, log *slog.Logger) (*Queue, error) {
 	return open(cfg, func(name string, opt durable.Options) (*durable.Log, error) {
 		return durable.OpenFS(folder(name), opt)
-	}, log)
+	}, false, log)
 }
 
 type opener func(name string, opt durable.Options) (*durable.Log, error)
 
-func open(cfg Config, open opener, log *slog.Logger) (*Queue, error) {
+func open(cfg Config, open opener, together bool, log *slog.Logger) (*Queue, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	q := &Queue{lanes: map[Name]*Lane{}}
-	var err error
-	q.dead, err = openFolder(deadName, durable.Options{
+	options := map[string]durable.Options{deadName: {
 		SegmentBytes: deadSegment, MaxBytes: deadBytes, CommitDelay: time.Millisecond, WhenFull: DropOldest,
-	}, open, log)
+	}}
+	for _, name := range Names() {
+		l := cfg.Lanes[name]
+		options[string(name)] = durable.Options{
+			MaxBytes: l.MaxBytes, Reserve: l.Reserve, Keep: l.Keep, CommitDelay: l.CommitDelay, WhenFull: l.WhenFull,
+		}
+	}
+	folders, err := openFolders(options, open, together, log)
 	if err != nil {
 		return nil, err
 	}
+	q := &Queue{lanes: map[Name]*Lane{}, dead: folders[deadName]}
 	for _, name := range Names() {
-		l := cfg.Lanes[name]
-		f, err := openFolder(string(name), durable.Options{
-			MaxBytes: l.MaxBytes, Reserve: l.Reserve, Keep: l.Keep, CommitDelay: l.CommitDelay, WhenFull: l.WhenFull,
-		}, open, log)
-		if err != nil {
-			return nil, errors.Join(err, q.Close())
-		}
-		q.lanes[name] = newLane(name, f, q.dead)
+		q.lanes[name] = newLane(name, folders[string(name)], q.dead)
 	}
 	return q, nil
 }

@@ -45,6 +45,7 @@ var benches = map[string]func(context.Context, options) ([]row, error){
 	"latency": latency,
 	"bus":     bus,
 	"faults":  faults,
+	"queue":   queues,
 }
 
 func main() {
@@ -99,14 +100,21 @@ func printJSON(rows []row) error {
 	return nil
 }
 
-// printTable prints the rows of one benchmark, which share their figures.
+// printTable prints the rows of one benchmark, with a column for each figure that
+// one of them has.
 func printTable(rows []row) error {
+	if len(rows) == 0 {
+		return nil
+	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	names := make([]string, 0, len(rows[0].Figures))
-	for name := range rows[0].Figures {
-		names = append(names, name)
+	var names []string
+	for _, r := range rows {
+		for name := range r.Figures {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
+	names = slices.Compact(names)
 	fmt.Fprintf(w, "stack\tcase\t%s\t\n", strings.Join(names, "\t"))
 	for _, r := range rows {
 		fmt.Fprintf(w, "%s\t%s\t", r.Stack, r.Case)
