@@ -132,7 +132,8 @@ func (r *deviceReader) device(own Map) (Device, Map) {
 func (r *deviceReader) content(c *composed, d *Device, outer Settings) {
 	m := c.Map
 	s := readSettings(m, outer)
-	d.Timeout, d.OfflineAfter, d.OfflineTime, d.NoCanary = s.Timeout, s.OfflineAfter, s.OfflineTime, s.NoCanary
+	d.Timeout, d.OfflineAfter, d.OfflineTime = s.Timeout, s.OfflineAfter, s.OfflineTime
+	d.StaleAfter, d.NoCanary = s.StaleAfter, s.NoCanary
 	d.Labels = ReadLabels(m.Get("labels"), r.Labels)
 	d.Limits = readLimits(m.Get("poll"))
 	d.Chain = readChain(m.Get("sunspec"))

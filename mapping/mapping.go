@@ -28,6 +28,7 @@ type Device struct {
 	Timeout      time.Duration     // end of a request to the first byte of its reply
 	OfflineAfter int               // failed exchanges in a row until the device counts as offline
 	OfflineTime  time.Duration     // and no answer for so long
+	StaleAfter   int               // intervals after which a value that was not read again is stale; 0: never
 	NoCanary     bool              // see Settings
 	Limits       Limits
 	OnConnect    []Write // before the first poll, and after each absence

@@ -15,6 +15,7 @@ const (
 	maxTimeout  = 30 * time.Second
 	maxOffline  = 1000
 	maxAbsence  = time.Hour
+	maxStale    = 1000
 )
 
 // Settings are what `defaults` and each device may set for what lies below
@@ -24,16 +25,19 @@ type Settings struct {
 	Timeout      time.Duration // end of a request to the first byte of its reply
 	OfflineAfter int           // failed exchanges in a row until a device counts as offline
 	OfflineTime  time.Duration // and no answer for so long
+	StaleAfter   int           // intervals after which a value that was not read again is stale; 0: never
 	NoCanary     bool          // function 8 is never sent to find out whether an old reply is still to come
 	Report       Report        // of points
 }
 
 // DefaultSettings hold where a site file says nothing. Meters have been seen to
 // exceed 300 ms under load, hence the timeout.
-var DefaultSettings = Settings{Interval: 5 * time.Second, Timeout: 500 * time.Millisecond, OfflineAfter: 3, OfflineTime: 3 * time.Second}
+var DefaultSettings = Settings{
+	Interval: 5 * time.Second, Timeout: 500 * time.Millisecond, OfflineAfter: 3, OfflineTime: 3 * time.Second, StaleAfter: 3,
+}
 
 // settingKeys are the keys that ReadSettings understands.
-var settingKeys = append([]string{"interval", "timeout", "offline_after", "offline_time", "canary"}, reportKeys...)
+var settingKeys = append([]string{"interval", "timeout", "offline_after", "offline_time", "stale_after", "canary"}, reportKeys...)
 
 // SettingKeys are the keys that InheritSettings understands.
 func SettingKeys() []string { return slices.Clone(settingKeys) }
@@ -53,6 +57,7 @@ func readSettings(m Map, outer Settings) Settings {
 		Timeout:      m.Get("timeout").Duration(minTimeout, maxTimeout, outer.Timeout),
 		OfflineAfter: m.Get("offline_after").Int(1, maxOffline, outer.OfflineAfter),
 		OfflineTime:  m.Get("offline_time").Duration(0, maxAbsence, outer.OfflineTime),
+		StaleAfter:   m.Get("stale_after").Int(0, maxStale, outer.StaleAfter),
 		NoCanary:     readCanary(m.Get("canary"), outer.NoCanary),
 		Report:       readReport(m, outer.Report),
 	}

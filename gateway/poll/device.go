@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sluice/mapping"
+	"sluice/mapping/point"
 )
 
 // device is what the poller knows of a device beyond its plan.
@@ -46,6 +47,7 @@ type task struct {
 	read     time.Time     // when the last one was served
 	latency  time.Duration // of the request it was last read with
 	refusals int           // in a row
+	last     point.Reading // without a value when it is not good, or has been called stale
 	missing  string        // why the device does not have it; empty: it has
 }
 

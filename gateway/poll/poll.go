@@ -63,6 +63,7 @@ type Poller struct {
 	start     time.Time     // all periods are counted from here
 	absent    time.Time     // no device that is offline is asked before
 	thorough  time.Time     // nor one given all its time
+	aging     time.Time     // no value becomes stale before
 	room      time.Duration // until the next poll is due
 	forgetful bool          // the memory file could not be written
 
@@ -95,14 +96,16 @@ func (p *Poller) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
+		p.age(ctx, time.Now())
 		j, wake := p.choose(time.Now())
 		if j != nil {
 			p.serve(ctx, j)
 			continue
 		}
-		if !wake.IsZero() {
-			timer.Reset(time.Until(wake))
+		if wake.IsZero() {
+			wake = p.aging
 		}
+		timer.Reset(time.Until(earlier(wake, p.aging)))
 		select {
 		case <-ctx.Done():
 		case <-p.cfg.Back:

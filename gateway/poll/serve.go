@@ -72,7 +72,9 @@ func (p *Poller) answered(ctx context.Context, j *job, r Response) {
 	case !d.settled():
 		// what was read before may mean something else
 	default:
-		p.cfg.Emit(ctx, d.decoder.Append(nil, &j.block, r.Data, r.At))
+		readings := d.decoder.Append(nil, &j.block, r.Data, r.At)
+		p.heard(j, readings)
+		p.cfg.Emit(ctx, readings)
 		p.readable(j, r.Latency)
 		p.finish(j)
 	}
@@ -91,6 +93,7 @@ func (p *Poller) bad(ctx context.Context, d *device, tasks []*task, why string) 
 	now := time.Now()
 	for i, k := range tasks {
 		readings[i] = k.Bad(d.ID, why, now)
+		k.last = point.Reading{}
 	}
 	if len(readings) > 0 {
 		p.cfg.Emit(ctx, d.decoder.Derive(readings, readings))

@@ -70,6 +70,20 @@ func TestOrderNames(t *testing.T) {
 	}
 }
 
+func TestAllOrders(t *testing.T) {
+	var all []string
+	for words := range 5 {
+		for _, name := range layout.OrderNames(words) {
+			if !slices.Contains(all, name) {
+				all = append(all, name)
+			}
+		}
+	}
+	if got := layout.AllOrders(); !slices.Equal(got, all) {
+		t.Errorf("got %q, want %q", got, all)
+	}
+}
+
 func TestParseOrderRefuses(t *testing.T) {
 	for _, tt := range []struct {
 		letters string
