@@ -56,13 +56,14 @@ func (b *Bus) faultsOf(id modbus.UnitID) Faults {
 // mishap decides what goes wrong with one reply.
 type mishap struct {
 	Faults
-	random *rand.Rand
-	struck bool // something did go wrong
+	random  *rand.Rand
+	framing modbus.Framing
+	struck  bool // something did go wrong
 }
 
 // mishap draws what goes wrong with the next reply of a unit.
 func (b *Bus) mishap(id modbus.UnitID) *mishap {
-	return &mishap{Faults: b.faultsOf(id), random: b.random}
+	return &mishap{Faults: b.faultsOf(id), random: b.random, framing: b.cfg.Framing}
 }
 
 // strikes reports whether a fault of this probability happens now.
@@ -109,9 +110,9 @@ func (m *mishap) spoil(adu []byte) []byte {
 }
 
 func (m *mishap) renumber(adu []byte) []byte {
-	body := adu[:len(adu)-2]
-	body[0] ^= byte(1 + m.random.IntN(255))
-	return modbus.AppendCRC(body)
+	q, _ := unwrap(m.framing, adu) // which was good so far
+	q.body[0] ^= byte(1 + m.random.IntN(255))
+	return q.wrap(q.body)
 }
 
 func (m *mishap) drop(adu []byte) []byte {

@@ -1,6 +1,7 @@
-// Package sim is a half-duplex RS-485 bus with Modbus RTU units on it, true to
-// the baud rate: requests end by silence, units need their time, replies arrive
-// as a UART delivers them, and everything may go wrong as often as asked. The
+// Package sim is a half-duplex RS-485 bus with Modbus RTU or ASCII units on it, true
+// to the baud rate: RTU requests end by silence, units need their time, replies
+// arrive as a UART delivers them, and everything may go wrong as often as asked.
+// With Modbus TCP the units are on a network, where characters take no time. The
 // demo, the simulator command, tests and benchmarks put a gateway on it, through
 // a pseudo-terminal in real time or through a MemPort in either real time or a
 // testing/synctest bubble. What the units hold is the business of package
@@ -20,7 +21,8 @@ import (
 
 // Config is a bus and what is attached to it.
 type Config struct {
-	Line    modbus.Line
+	Line    modbus.Line    // not used with modbus.TCP
+	Framing modbus.Framing // modbus.RTU unless said otherwise
 	Units   map[modbus.UnitID]Unit
 	Adapter Adapter
 	Seed    uint64 // of every random choice
@@ -68,6 +70,9 @@ type Bus struct {
 
 // New returns a bus that nobody is connected to yet.
 func New(cfg Config) *Bus {
+	if cfg.Framing == modbus.TCP {
+		cfg.Line, cfg.Adapter = network, Adapter{Trigger: maxTCP}
+	}
 	b := &Bus{
 		cfg:     cfg,
 		random:  rand.New(rand.NewPCG(cfg.Seed, 0)),

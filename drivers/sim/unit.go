@@ -14,29 +14,31 @@ type unit struct {
 	Unit
 	id      modbus.UnitID
 	busy    time.Duration // until then it works on a request or replies
-	waiting []byte        // the request it will work on next
+	waiting *query        // the request it will work on next
 }
 
 // dispatch brings a request to the unit it names, or to all.
-func (w *wire) dispatch(at time.Duration, adu []byte) {
-	id := modbus.UnitID(adu[0])
-	if id == modbus.Broadcast {
+func (w *wire) dispatch(at time.Duration, q *query) {
+	id := modbus.UnitID(q.body[0])
+	if id == modbus.Broadcast && w.bus.cfg.Framing != modbus.TCP {
 		for _, u := range w.units {
-			device.Answer(u.Device, w.clock(at), adu[1:len(adu)-2])
+			device.Answer(u.Device, w.clock(at), q.body[1:])
 		}
 		return
 	}
 	switch u := w.units[id]; {
 	case u == nil:
 	case at >= u.busy:
-		w.serve(at, u, adu)
+		w.serve(at, u, q)
+	case w.bus.cfg.Framing == modbus.TCP: // which keeps them all
+		w.agenda.add(u.busy, func(at time.Duration) { w.dispatch(at, q) })
 	case !u.Queue:
 		w.bus.counters.missed.Add(1)
 	case u.waiting != nil:
 		w.bus.counters.missed.Add(1)
-		u.waiting = adu
+		u.waiting = q
 	default:
-		u.waiting = adu
+		u.waiting = q
 		w.agenda.add(u.busy, func(at time.Duration) {
 			next := u.waiting
 			u.waiting = nil
@@ -46,14 +48,14 @@ func (w *wire) dispatch(at time.Duration, adu []byte) {
 }
 
 // serve lets a unit answer a request.
-func (w *wire) serve(at time.Duration, u *unit, adu []byte) {
+func (w *wire) serve(at time.Duration, u *unit, q *query) {
 	m := w.bus.mishap(u.id)
-	pdu := u.answer(w.clock(at), adu[1:len(adu)-2], m)
+	pdu := u.answer(w.clock(at), q.body[1:], m)
 	if pdu == nil {
 		return
 	}
 	start := at + u.Latency + upTo(w.bus.random, u.Jitter) + m.delay()
-	reply := m.spoil(modbus.AppendCRC(append([]byte{byte(u.id)}, pdu...)))
+	reply := m.spoil(q.wrap(append([]byte{byte(u.id)}, pdu...)))
 	if m.struck {
 		w.bus.counters.faulty.Add(1)
 	}
@@ -63,7 +65,7 @@ func (w *wire) serve(at time.Duration, u *unit, adu []byte) {
 	t := w.talk(start, reply)
 	u.busy = t.end
 	w.drive(at, t)
-	w.account(t, u.id, adu)
+	w.account(t, u.id, q.body)
 	w.receive(t, 0)
 }
 
@@ -88,7 +90,7 @@ func (w *wire) account(t *talk, id modbus.UnitID, request []byte) {
 		return
 	}
 	r := Reply{Unit: id, Function: modbus.Function(request[1]), ADU: t.chars}
-	if len(request) >= 6 {
+	if len(request) >= 4 {
 		r.Address = binary.BigEndian.Uint16(request[2:])
 	}
 	w.agenda.add(t.end, func(at time.Duration) {

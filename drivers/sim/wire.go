@@ -9,9 +9,6 @@ import (
 )
 
 const (
-	// maxADU is the longest frame of the serial line (Modbus over Serial Line V1.02,
-	// 2.5.1). Units stop listening to a request that is longer.
-	maxADU = 256
 	// sendBuffer is how many characters the host's driver holds before it loses them.
 	sendBuffer = 4096
 	// tolerance is how much sooner than t3.5 a request may begin: two clocks never
@@ -92,15 +89,40 @@ func (w *wire) write(now time.Duration, p []byte) {
 	if m.strikes(m.Echo) {
 		w.receive(t, 0)
 	}
-	if len(r.adu)+len(p) > maxADU {
+	if w.bus.cfg.Framing != modbus.RTU {
+		r.adu = append(r.adu, m.flip(slices.Clone(p))...)
+		w.cut(t.end)
+		return
+	}
+	if len(r.adu)+len(p) > maxRTU {
 		r.spoilt = true
 		return
 	}
 	r.adu = append(r.adu, m.flip(slices.Clone(p))...)
 }
 
+// cut takes the frames that have arrived whole, where they say so themselves.
+func (w *wire) cut(at time.Duration) {
+	r := &w.request
+	for {
+		from, size := frameIn(w.bus.cfg.Framing, r.adu)
+		if size == 0 {
+			r.adu = r.adu[from:]
+			return
+		}
+		adu, spoilt := slices.Clone(r.adu[from:from+size]), r.spoilt
+		r.adu, r.spoilt = r.adu[from+size:], false
+		w.agenda.add(at, func(at time.Duration) { w.heard(at, adu, spoilt) })
+	}
+}
+
 // beginRequest starts listening to a frame, and checks the silence before it.
 func (w *wire) beginRequest(start time.Duration) {
+	if w.bus.cfg.Framing != modbus.RTU {
+		w.request.end = start
+		w.request.spoilt = w.request.spoilt && len(w.request.adu) > 0
+		return
+	}
 	w.request = request{pending: true, end: start}
 	if w.silence(start) < w.bus.cfg.Line.Silence()-tolerance {
 		w.bus.counters.shortSilences.Add(1)
@@ -117,12 +139,18 @@ func (w *wire) endRequest(at time.Duration) {
 	}
 	r := w.request
 	w.request = request{end: r.end}
+	w.heard(at, r.adu, r.spoilt)
+}
+
+// heard takes a frame that has ended.
+func (w *wire) heard(at time.Duration, adu []byte, spoilt bool) {
 	w.bus.counters.requests.Add(1)
-	if r.spoilt || !modbus.ValidCRC(r.adu) {
+	q, ok := unwrap(w.bus.cfg.Framing, adu)
+	if spoilt || !ok {
 		w.bus.counters.damaged.Add(1)
 		return
 	}
-	w.dispatch(at, r.adu)
+	w.dispatch(at, q)
 }
 
 // talk is characters from start on.
