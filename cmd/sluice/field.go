@@ -171,6 +171,9 @@ func pick(cfg *config.Config, site, port, device string, point ...string) (targe
 	g.bus = cfg.Buses[b] // the site file has been checked
 	if port != "" {
 		g.bus.Port, g.bus.Dial, g.bus.Listen = port, "", ""
+		if address, ok := strings.CutPrefix(port, onNetwork); ok {
+			g.bus.Port, g.bus.Dial = "", address
+		}
 	}
 	if len(point) == 0 {
 		return g, nil

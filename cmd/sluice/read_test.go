@@ -131,14 +131,6 @@ func TestPortInsteadOfNetwork(t *testing.T) {
 	if code, _, problem := sluice(t, "read -c "+site+" tank pump"); code != exitFailed || !strings.Contains(problem, "hint: check address and port") {
 		t.Errorf("exit code %d, %s", code, problem)
 	}
-	tcp := strings.Replace(network, "framing: rtu, baud: 115200, format: 8N1", "framing: tcp", 1)
-	if err := os.WriteFile(site, []byte(tcp), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if code, out, problem := sluice(t, "simulate -c "+site); code != exitFailed || !strings.Contains(out, "bus line is left out: only RTU is simulated, not tcp") ||
-		!strings.Contains(problem, "hint: name a site file with an RTU line") {
-		t.Errorf("exit code %d\n%s%s", code, out, problem)
-	}
 }
 
 // TestPortInUse has the port owned by a gateway.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"hash/fnv"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ type twin struct {
 	points  []mapping.Point
 	value   []func(at time.Time) point.Value // of each point
 	written map[mapping.Register]uint16
+	holes   float64 // the share of registers between points that it refuses
 }
 
 func newTwin(d mapping.Device, now time.Time) *twin {
@@ -64,7 +66,7 @@ func (w *twin) Read(at time.Time, t device.Table, address uint16, words []uint16
 	switch {
 	case first == end:
 		return device.IllegalFunction
-	case int(address) < first || int(address)+len(words) > end:
+	case int(address) < first || int(address)+len(words) > end || w.refuses(t, int(address), len(words)):
 		return device.IllegalAddress
 	}
 	image := make([]byte, 2*(end-first))
@@ -81,6 +83,16 @@ func (w *twin) Read(at time.Time, t device.Table, address uint16, words []uint16
 		}
 	}
 	return nil
+}
+
+// refuses reports whether there is a register that is of no point and refused.
+func (w *twin) refuses(t device.Table, address, n int) bool {
+	for a := address; w.holes > 0 && a < address+n; a++ {
+		if !w.holds(t, a) && float64(seed(w.name, fmt.Sprint(t, a))%1000) < 1000*w.holes {
+			return true
+		}
+	}
+	return false
 }
 
 // Write keeps what a master writes to a point.

@@ -15,6 +15,7 @@ type Faults struct {
 	LateMin   time.Duration
 	LateMax   time.Duration
 	Exception float64 // the request is refused with exception 4 or 6
+	Busy      float64 // and with exception 6 only
 	WrongUnit float64 // another unit number, the checksum right
 	Drop      float64 // one byte is lost
 	Truncate  float64 // the second half is missing

@@ -78,6 +78,8 @@ func (u *unit) answer(at time.Time, pdu []byte, m *mishap) []byte {
 		return device.Refusal(pdu[0], device.IllegalFunction)
 	case m.strikes(m.Exception):
 		return device.Refusal(pdu[0], m.exception())
+	case m.strikes(m.Busy):
+		return device.Refusal(pdu[0], device.DeviceBusy)
 	}
 	return device.Answer(u.Device, at, pdu)
 }
