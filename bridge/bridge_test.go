@@ -443,6 +443,7 @@ func TestRules(t *testing.T) {
 		{Match: "plant/#", Exclude: []string{"plant/+/raw", "plant/secret/#"}, To: "acme/{topic}"},
 		{Match: "plant/+/raw", To: "{topic}/copy-of/{topic}"},
 		{Match: "+/meter"},
+		{Match: "hall/#", Strip: "hall/", To: "acme/{topic}"},
 	}
 	for _, tt := range []struct{ from, to string }{
 		{"plant/boiler/temp", "acme/plant/boiler/temp"},
@@ -453,6 +454,7 @@ func TestRules(t *testing.T) {
 		{"legacy/meter", ""},
 		{"site/meter", "site/meter"},
 		{"other", ""},
+		{"hall/7/temp", "acme/7/temp"},
 		{"$SYS/meter", ""},
 		{"$plant/meter", ""},
 	} {
@@ -481,6 +483,25 @@ func TestRules(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestRetainIsTakenOff(t *testing.T) {
+	r := &remote{}
+	bubble(t, r, func(g *rig) {
+		g.cfg.Send = []bridge.Rule{{Match: "plain", Plain: true}, {Match: "#"}}
+		g.stop()
+		g.open()
+		for _, name := range []string{"plain", "kept"} {
+			if _, err := g.bridge.Offer(topic.Message{Topic: name, Retain: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		g.run()
+		pass(time.Second)
+		if got := r.received(); got[1].message.Retain || !got[2].message.Retain {
+			t.Errorf("arrived: %+v", got[1:])
+		}
+	})
 }
 
 func TestOfferReportsARefusal(t *testing.T) {

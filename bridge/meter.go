@@ -12,9 +12,10 @@ const (
 	maxFlights  = 100
 
 	// What waits in front of the link, beside what is on it: as much as fits into a
-	// round trip, within these bounds, and at least two full packets.
+	// round trip, within these bounds, and at least two full packets. An urgent message
+	// waits behind it.
 	minQueued   = 250 * time.Millisecond
-	maxQueued   = 600 * time.Millisecond
+	maxQueued   = 450 * time.Millisecond
 	leastQueued = 2800
 
 	idle = 50 * time.Millisecond // without anything to send: the rate is not the link's
@@ -126,7 +127,11 @@ func (m *meter) measure(now time.Time) {
 
 func (m *meter) resize() {
 	queued := m.rate * min(max(m.rttMin, minQueued), maxQueued).Seconds()
-	m.window = int(min(m.rate*m.rttMin.Seconds()+max(queued, leastQueued), maxWindow))
+	held := m.rate * m.rttMin.Seconds()
+	if !m.limit {
+		queued = max(queued, held) // until the limit is found
+	}
+	m.window = int(min(held+max(queued, leastQueued), maxWindow))
 }
 
 func (m *meter) restart(now time.Time) {

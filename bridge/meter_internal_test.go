@@ -35,9 +35,9 @@ func TestWindowFindsTheLink(t *testing.T) {
 		want, slop int // the link's content, and what waits before it
 	}{
 		{"9.6 kbit/s, 1.5 s", 1200, 1500 * time.Millisecond, 1800 + 2800, 1500},
-		{"64 kbit/s, 600 ms", 8000, 600 * time.Millisecond, 4800 + 4800, 1500},
-		{"64 kbit/s, 1.5 s", 8000, 1500 * time.Millisecond, 12_000 + 4800, 1500},
-		{"256 kbit/s, 1.5 s", 32_000, 1500 * time.Millisecond, 48_000 + 19_200, 3000},
+		{"64 kbit/s, 600 ms", 8000, 600 * time.Millisecond, 4800 + 3600, 1500},
+		{"64 kbit/s, 1.5 s", 8000, 1500 * time.Millisecond, 12_000 + 3600, 1500},
+		{"256 kbit/s, 1.5 s", 32_000, 1500 * time.Millisecond, 48_000 + 14_400, 3000},
 		{"10 Mbit/s, 600 ms", 1_250_000, 600 * time.Millisecond, maxWindow, 0},
 		{"100 Mbit/s, 1 ms", 12_500_000, time.Millisecond, maxWindow, 0},
 	} {

@@ -155,7 +155,7 @@ func (s *schedule) check() {
 	if s.restarts == 0 && uint64(total-messages) > s.resent {
 		s.Errorf("%d messages arrived twice, %d were reported as sent again", total-messages, s.resent)
 	}
-	if q := s.telemetry(); q.Backlog != 0 || q.Lost != 0 || q.Appended != q.Delivered {
+	if q := s.telemetry(); q.Backlog != 0 || q.Lost != 0 || q.Appended != q.Delivered+q.Dead {
 		s.Errorf("queue %+v", q)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"sluice/bridge"
 	"sluice/bridge/queue"
+	"sluice/bridge/upstream"
 	"sluice/broker"
 	"sluice/broker/topic"
 	"sluice/drivers/bus"
@@ -44,6 +45,7 @@ type Gateway struct {
 	listeners []*tcp.Listener // for buses that dial in
 	pollers   []*poll.Poller
 	bridges   []*bridge.Bridge
+	watch     *upstream.Watch // for the bridges
 	queues    []*queue.Queue
 	ready     chan struct{}
 }
@@ -51,7 +53,7 @@ type Gateway struct {
 // New builds a gateway and opens its queues; Run starts it. A gateway that is
 // not run must be closed.
 func New(cfg *config.Config, opt Options) (*Gateway, error) {
-	g := &Gateway{log: opt.Log, ready: make(chan struct{})}
+	g := &Gateway{log: opt.Log, watch: upstream.NewWatch(opt.Log), ready: make(chan struct{})}
 	messages := messagesOf(cfg)
 	var err error
 	g.announcer = homeassistant.New(announced(cfg, opt), func(ctx context.Context, m topic.Message) error { return g.broker.Publish(ctx, m) }, opt.Log)
@@ -109,7 +111,7 @@ func (g *Gateway) addBridge(c config.Bridge, me *presence.Presence, stateDir str
 		return fmt.Errorf("bridge %s: %w", c.ID, err)
 	}
 	g.queues = append(g.queues, q)
-	b := bridge.New(bridgeConfig(c, me), q, dial, g.log)
+	b := bridge.New(bridgeConfig(c, me, g.watch.Up()), q, dial, g.log)
 	g.broker.Tap(b.Offer)
 	g.bridges = append(g.bridges, b)
 	return nil
@@ -126,7 +128,7 @@ func (g *Gateway) Ready() <-chan struct{} { return g.ready }
 // ends, what was read is published and stored, upstream hears a farewell. It
 // closes the gateway.
 func (g *Gateway) Run(ctx context.Context) error {
-	stages := []stage{{g.broker}, tasks(g.bridges), {g.publish, g.announcer}, tasks(g.listeners), tasks(g.buses), tasks(g.pollers)}
+	stages := []stage{{g.broker, g.watch}, tasks(g.bridges), {g.publish, g.announcer}, tasks(g.listeners), tasks(g.buses), tasks(g.pollers)}
 	err := runStages(ctx, g.log, func() { close(g.ready) }, stages...)
 	return errors.Join(err, g.Close())
 }

@@ -48,9 +48,9 @@ func (p path) Open(ctx context.Context, will topic.Message) (bridge.Session, err
 	return s, nil
 }
 
-func bridgeConfig(c config.Bridge, me *presence.Presence) bridge.Config {
+func bridgeConfig(c config.Bridge, me *presence.Presence, linkUp <-chan struct{}) bridge.Config {
 	return bridge.Config{
-		ID: c.ID, Send: rules(c.Send), KeepAlive: c.KeepAlive,
+		ID: c.ID, Send: rules(c.Send), KeepAlive: c.KeepAlive, LinkUp: linkUp,
 		Will: me.Will, Birth: me.Birth, Farewell: me.Farewell,
 		Lost: func(lane queue.Name, g queue.Gap) topic.Message {
 			return me.Lost(string(lane), g.Messages, g.First, g.Last)
@@ -106,7 +106,9 @@ func tlsConfig(c config.Bridge) (*tls.Config, error) {
 func rules(send []config.Rule) []bridge.Rule {
 	out := make([]bridge.Rule, len(send))
 	for i, r := range send {
-		out[i] = bridge.Rule{Match: r.Match, Exclude: r.Exclude, To: r.To, Drop: r.Drop}
+		out[i] = bridge.Rule{
+			Match: r.Match, Exclude: r.Exclude, Drop: r.Drop, Strip: r.Strip, To: r.To, Lane: queue.Name(r.Lane), Plain: r.StripRetain,
+		}
 	}
 	return out
 }

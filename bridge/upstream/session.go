@@ -40,6 +40,7 @@ type job struct {
 
 type flight struct {
 	token mqtt.Token
+	bytes int
 	acked chan<- error
 }
 
@@ -127,6 +128,7 @@ func (s *Session) run() {
 		case j := <-s.jobs:
 			inFlight = s.send(inFlight, j)
 		case <-head:
+			s.wire.owe(-inFlight[0].bytes)
 			s.settle(inFlight[0].acked, inFlight[0].token.Error())
 			inFlight = inFlight[1:]
 		case <-closing:
@@ -143,6 +145,8 @@ func (s *Session) run() {
 // not noticed that the connection ended.
 func (s *Session) send(inFlight []flight, j job) []flight {
 	var token mqtt.Token
+	bytes := len(j.message.Topic) + len(j.message.Payload) + 7
+	s.wire.owe(bytes)
 	alive := s.wire.whileUp(func() {
 		token = s.client.Publish(j.message.Topic, 1, j.message.Retain, j.message.Payload)
 	})
@@ -150,7 +154,7 @@ func (s *Session) send(inFlight []flight, j job) []flight {
 		s.settle(j.acked, s.wire.cause())
 		return inFlight
 	}
-	return append(inFlight, flight{token, j.acked})
+	return append(inFlight, flight{token, bytes, j.acked})
 }
 
 // settle delivers the result of one message. A failed one ends the session: what

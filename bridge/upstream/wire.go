@@ -18,10 +18,11 @@ const (
 	maxInbound   = 256 << 10 // longest PUBLISH taken; what else a broker sends has 4 bytes
 
 	// A small message in a packet of its own costs the link 40 to 60 bytes more, and
-	// 22 again for TLS. So what follows within the pause waits for company until it
-	// fills a packet. What comes after a silence goes at once.
+	// 22 again for TLS. So while as much as a packet is on its way, less than that
+	// waits for company, or for an answer, but no longer than the pause. Nagle's
+	// algorithm would wait for the last answer.
 	segment = 1360 // fits into a packet on every usual link, with TLS and in tunnels
-	pause   = 50 * time.Millisecond
+	pause   = 200 * time.Millisecond
 )
 
 // errEnded is all paho ever learns. It must not speak of a closed connection:
@@ -44,9 +45,11 @@ type wire struct {
 	publishing sync.Mutex // see whileUp
 
 	mu     sync.Mutex
-	out    []byte // bounded by what the session lets be owed
-	linger bool   // Close means: when everything is flushed
-	last   bool   // Close came
+	out    []byte    // bounded by what the session lets be owed
+	since  time.Time // of the oldest byte in out, or later
+	owed   int       // bytes of messages without their PUBACK
+	linger bool      // Close means: when everything is flushed
+	last   bool      // Close came
 	err    error
 }
 
@@ -105,6 +108,9 @@ func (w *wire) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err == nil {
+		if len(w.out) == 0 {
+			w.since = time.Now()
+		}
 		w.out = append(w.out, p...)
 		w.signal()
 	}
@@ -149,7 +155,6 @@ func (w *wire) flush() {
 	defer close(w.flushed)
 	gather := time.NewTimer(0)
 	defer gather.Stop()
-	var free time.Time // when less than a full segment may be sent again
 	for {
 		select {
 		case <-w.wake:
@@ -157,37 +162,52 @@ func (w *wire) flush() {
 		case <-w.done:
 			return
 		}
-		batch, waiting, last := w.cut(!time.Now().Before(free))
-		if len(batch) > 0 {
-			if err := w.send(batch); err != nil {
-				w.end(fmt.Errorf("sending to upstream: %w", err))
-				return
-			}
-			free = time.Now().Add(pause)
+		batch, wait, last := w.cut(time.Now())
+		if err := w.send(batch); err != nil {
+			w.end(fmt.Errorf("sending to upstream: %w", err))
+			return
 		}
 		if last {
 			w.note(errClosed)
 			w.Conn.Close() // says goodbye first where TLS wants it
 			return
 		}
-		if waiting {
-			gather.Reset(time.Until(free))
+		if wait > 0 {
+			gather.Reset(wait)
 		}
 	}
 }
 
-// cut takes out what is to be sent now: everything, or only full segments. The
-// end of the connection waits for nothing.
-func (w *wire) cut(all bool) (batch []byte, waiting, last bool) {
+// cut takes out what is to be sent now, and returns how long the rest may wait for
+// more; 0: there is none. The end of the connection waits for nothing.
+func (w *wire) cut(now time.Time) (batch []byte, wait time.Duration, last bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := len(w.out)
-	if !all && !w.last {
-		n -= n % segment
+	wait = w.since.Add(pause).Sub(now)
+	if part := n % segment; part > 0 && !w.last && w.owed-part >= segment && wait > 0 {
+		n -= part
 	}
-	batch = w.out[:n:n]
-	w.out = append([]byte(nil), w.out[n:]...)
-	return batch, len(w.out) > 0, w.last
+	batch, w.out = w.out[:n:n], append([]byte(nil), w.out[n:]...)
+	if n > 0 {
+		w.since = now
+		wait = pause
+	}
+	if len(w.out) == 0 {
+		wait = 0
+	}
+	return batch, wait, w.last
+}
+
+// owe takes note of n bytes that will be written and answered, or, when n is
+// negative, that were.
+func (w *wire) owe(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.owed += n
+	if n < 0 && len(w.out) > 0 {
+		w.signal()
+	}
 }
 
 func (w *wire) send(batch []byte) error {

@@ -170,11 +170,14 @@ func (r *reader) send(n mapping.Node) []Rule {
 }
 
 func (r *reader) rule(n mapping.Node) Rule {
-	m := n.Map("match", "exclude", "to", "drop")
+	m := n.Map("match", "exclude", "strip", "to", "lane", "retain", "drop")
 	rule := Rule{Match: r.filter(m.Need("match", `"{site}/#"`)), Drop: m.Get("drop").Bool(false), To: "{topic}"}
 	for _, item := range m.Get("exclude").Seq() {
 		rule.Exclude = append(rule.Exclude, r.filter(item))
 	}
+	rule.Lane = m.Get("lane").Choice("telemetry", "alarm", "bulk")
+	rule.StripRetain = m.Get("retain").Choice("keep", "strip") == "strip"
+	rule.Strip = r.strip(m.Get("strip"), rule.Match)
 	to := m.Get("to")
 	if !to.Present() {
 		return rule
@@ -190,4 +193,18 @@ func (r *reader) rule(n mapping.Node) Rule {
 		to.Problem("write topic levels and {topic}, e.g. \"acme/{topic}\"", "%q: %s", to.Text(), err)
 	}
 	return rule
+}
+
+// strip reads what is taken off the beginning of each topic, which all that the
+// filter matches must have, with something behind it.
+func (r *reader) strip(n mapping.Node, filter string) string {
+	if !n.Present() {
+		return ""
+	}
+	prefix := r.expand(n)
+	if !strings.HasSuffix(prefix, "/") || !strings.HasPrefix(filter, prefix) || strings.ContainsAny(prefix, "+#") {
+		n.Problem("write the levels that match begins with, and a slash, e.g. match: \"plant/#\", strip: plant/",
+			"not every topic that %q matches begins with %q", filter, prefix)
+	}
+	return prefix
 }

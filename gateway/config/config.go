@@ -75,6 +75,10 @@ type Bridge struct {
 type Rule struct {
 	Match   string   // topic filter
 	Exclude []string // topic filters
-	To      string   // topic upstream; {topic} stands for the local one
+	Strip   string   // taken off the beginning of a topic
+	To      string   // topic upstream; {topic} stands for what is left of the local one
+	Lane    string   // of the queue
 	Drop    bool     // matching messages stay here
+
+	StripRetain bool // upstream does not retain matching messages
 }

@@ -46,6 +46,7 @@ var benches = map[string]func(context.Context, options) ([]row, error){
 	"bus":     bus,
 	"faults":  faults,
 	"queue":   queues,
+	"bridge":  bridgeBench,
 }
 
 func main() {

@@ -1,0 +1,72 @@
+package upstream
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// settle is how long the network is left alone after a change: addresses, routes
+// and links come up one after the other.
+const settle = 300 * time.Millisecond
+
+// Watch hears from the kernel when a way out of this machine may have come up.
+type Watch struct {
+	log   *slog.Logger
+	ready chan struct{}
+	ups   []chan struct{}
+}
+
+// NewWatch returns a watch; Run starts it.
+func NewWatch(log *slog.Logger) *Watch {
+	return &Watch{log: log, ready: make(chan struct{})}
+}
+
+// Up returns a channel that yields after a link, an address or a route has come
+// up. Whoever does not listen misses all but one. It must be called before Run.
+func (w *Watch) Up() <-chan struct{} {
+	c := make(chan struct{}, 1)
+	w.ups = append(w.ups, c)
+	return c
+}
+
+// String returns the name in logs.
+func (w *Watch) String() string { return "network watch" }
+
+// Ready is closed when the watch listens, or cannot.
+func (w *Watch) Ready() <-chan struct{} { return w.ready }
+
+// Run listens until ctx is cancelled. Where the kernel does not tell, it says so
+// and does nothing: the bridges then go by their own clocks.
+func (w *Watch) Run(ctx context.Context) error {
+	changes, done, err := networkChanges(ctx)
+	close(w.ready)
+	if err != nil {
+		w.log.Warn("cannot hear when the network comes up", "err", err)
+		<-ctx.Done()
+		return nil
+	}
+	defer done()
+	for {
+		select {
+		case <-changes:
+		case <-ctx.Done():
+			return nil
+		}
+		select {
+		case <-time.After(settle):
+		case <-ctx.Done():
+			return nil
+		}
+		w.tell()
+	}
+}
+
+func (w *Watch) tell() {
+	for _, c := range w.ups {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+}
