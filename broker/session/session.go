@@ -1,0 +1,200 @@
+// Package session delivers messages to the subscribers of the broker: for each
+// session one ordered queue, one window of what is in flight, the packet
+// identifiers of that direction and the exchanges of QoS 1 and 2 [MQTT 5.0
+// section 4.3 to 4.6 and 4.9]. Sessions are kept in memory.
+//
+// Nothing here waits and nothing runs by itself: a session writes whole packets
+// to its Link as far as the link and the window have room, in the goroutine of
+// whoever queued a message, brought an acknowledgement or made room. So a
+// subscriber that is slow, or gone, costs its own queue and holds up nobody. At a
+// bound the newest message is dropped, and counted by reason.
+//
+// The package knows neither connections nor topic filters, and no packets but
+// PUBLISH and PUBREL.
+package session
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// Message is an application message, shared by all sessions that have it queued.
+// It must not change.
+type Message struct {
+	Topic      string
+	Payload    []byte
+	Properties []byte    // encoded MQTT 5 properties that every receiver gets, without their length
+	Expires    time.Time // not sent after that [MQTT-3.3.2-5]; zero: never
+}
+
+func (m *Message) size() int { return len(m.Topic) + len(m.Payload) + len(m.Properties) }
+
+// Delivery says how one session gets a message.
+type Delivery struct {
+	QoS         byte // 0, 1 or 2
+	Retain      bool
+	Identifiers []uint32 // of the subscriptions, each from 1 to 268435455
+	Stored      bool     // the message is kept elsewhere, so that its content costs the session nothing
+}
+
+// Link is the way to a connected client. Its methods are called with the session
+// locked: they must not block and must not call the session.
+type Link interface {
+	// Room reports whether the link takes another packet. When it does so again,
+	// its owner calls Pump.
+	Room() bool
+	// Send takes a copy of a packet. An error means that the link has ended: the
+	// packet was not sent.
+	Send(packet []byte) error
+}
+
+// Terms are what a client said in CONNECT about what it can receive.
+type Terms struct {
+	Version        byte // of the protocol: 3, 4 or 5
+	ReceiveMaximum int  // messages of QoS 1 and 2 in flight; 0: not said
+	MaximumPacket  int  // bytes of a packet; 0: not said
+}
+
+// Session is what the broker keeps for one client. Its methods may be called from
+// any goroutine.
+type Session struct {
+	pool *Pool
+
+	mu      sync.Mutex
+	link    Link // nil: the client is away
+	terms   Terms
+	window  int
+	holds   int // calls of Hold
+	closed  bool
+	bytes   int
+	queue   deque[entry]       // not sent yet, in order
+	flights map[uint16]*flight // sent and not settled
+	resend  deque[uint16]      // identifiers of flights that the present link has yet to see
+	active  int                // flights that it has seen
+	ordinal uint64             // of the last message of QoS 1 or 2
+	packet  []byte             // room to encode in
+}
+
+// entry is a message in a session.
+type entry struct {
+	message *Message
+	Delivery
+	ordinal uint64 // counts the messages of QoS 1 and 2
+}
+
+// flight is a message of QoS 1 or 2 between PUBLISH and its last acknowledgement.
+type flight struct {
+	entry
+	active   bool // sent on the present link
+	released bool // PUBREC has come, PUBREL is what to resend
+}
+
+const (
+	entryBytes     = 128   // what a message costs beside its content, about
+	maxIdentifiers = 65535 // packet identifiers of one direction
+)
+
+// identifier returns the packet identifier of a message. It follows from the
+// ordinal, so that it is the same whenever the message is sent.
+func (e entry) identifier() uint16 { return uint16((e.ordinal-1)%maxIdentifiers + 1) }
+
+func (e entry) cost() int {
+	if e.Stored {
+		return entryBytes
+	}
+	return entryBytes + e.message.size()
+}
+
+// Attach connects the session to a client. What was in flight is sent again, in
+// its order, PUBLISH with DUP [MQTT-4.4.0-1], then what is queued. An earlier link
+// gets nothing more.
+func (s *Session) Attach(link Link, terms Terms) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	s.link, s.terms = link, terms
+	s.window = s.pool.limits.Window
+	if terms.ReceiveMaximum > 0 {
+		s.window = min(s.window, terms.ReceiveMaximum)
+	}
+	s.rewind()
+	s.pump()
+}
+
+// rewind makes everything in flight wait for being sent again.
+func (s *Session) rewind() {
+	inOrder := make([]*flight, 0, len(s.flights))
+	for _, f := range s.flights {
+		f.active = false
+		inOrder = append(inOrder, f)
+	}
+	slices.SortFunc(inOrder, func(a, b *flight) int {
+		if a.ordinal < b.ordinal {
+			return -1
+		}
+		return 1
+	})
+	s.active, s.resend = 0, deque[uint16]{}
+	for _, f := range inOrder {
+		s.resend.push(f.identifier())
+	}
+}
+
+// Detach ends the use of link, if it is still the session's. Messages of QoS 0
+// that are queued will not be sent.
+func (s *Session) Detach(link Link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.link == link {
+		s.detach()
+	}
+}
+
+func (s *Session) detach() {
+	s.link = nil
+	var kept deque[entry]
+	for e, ok := s.queue.first(); ok; e, ok = s.queue.first() {
+		s.queue.pop()
+		if e.QoS == 0 {
+			s.forget(e)
+		} else {
+			kept.push(e)
+		}
+	}
+	s.queue = kept
+}
+
+// Attached reports whether a client is connected.
+func (s *Session) Attached() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.link != nil
+}
+
+// Hold keeps messages from being sent until Release.
+func (s *Session) Hold() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.holds++
+}
+
+// Release ends one Hold.
+func (s *Session) Release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.holds--
+	s.pump()
+}
+
+// Close forgets everything: the session has ended.
+func (s *Session) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed, s.link = true, nil
+	s.pool.bytes.Add(-int64(s.bytes))
+	s.bytes, s.active = 0, 0
+	s.queue, s.resend, s.flights = deque[entry]{}, deque[uint16]{}, nil
+}
