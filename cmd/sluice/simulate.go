@@ -17,8 +17,15 @@ func runSimulate(ctx context.Context, args []string, t terminal) error {
 	site := f.String("c", defaultSite, "")
 	port := f.String("port", "pty", "")
 	faults := f.String("faults", "", "")
+	replay := f.String("replay", "", "")
 	if err := parse(f, args); err != nil {
 		return helpOn(err, "simulate", t)
+	}
+	if *replay != "" && *faults != "" {
+		return usage("-faults and -replay do not go together", "a transcript has its own faults; take out, cut or change lines of it")
+	}
+	if *replay != "" {
+		return runReplay(ctx, *replay, *port, t)
 	}
 	wrong, err := parseFaults(*faults)
 	if err != nil {

@@ -31,6 +31,11 @@ type Config struct {
 	// tail of whatever came before it, and ignore it.
 	Strict bool
 
+	// Answer, if set, stands for all units: it returns the reply to a request, both
+	// whole frames, and how long after the request it begins; nil for none. Only the
+	// faults of requests apply. It is called by Serve.
+	Answer func(adu []byte) (reply []byte, after time.Duration)
+
 	// OnReply, if set, learns of every reply when its last character is on the wire,
 	// before the host can have seen it whole. It is called by Serve and holds up the
 	// bus.

@@ -150,7 +150,23 @@ func (w *wire) heard(at time.Duration, adu []byte, spoilt bool) {
 		w.bus.counters.damaged.Add(1)
 		return
 	}
+	if w.bus.cfg.Answer != nil {
+		w.answer(at, adu, q)
+		return
+	}
 	w.dispatch(at, q)
+}
+
+// answer has Config.Answer reply to a request that has just ended.
+func (w *wire) answer(at time.Duration, adu []byte, q *query) {
+	reply, after := w.bus.cfg.Answer(adu)
+	if len(reply) == 0 {
+		return
+	}
+	t := w.talk(max(at, w.request.end+after), reply)
+	w.drive(at, t)
+	w.account(t, modbus.UnitID(q.body[0]), q.body)
+	w.receive(t, 0)
 }
 
 // talk is characters from start on.

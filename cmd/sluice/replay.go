@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"sluice/drivers/modbus"
+	"sluice/drivers/sim"
+	"sluice/drivers/transcript"
+	"sluice/gateway/config"
+)
+
+// runReplay serves a bus that answers as a transcript has it.
+func runReplay(ctx context.Context, path, port string, t terminal) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return hint(err, "`sluice monitor PORT -record FILE` makes one")
+	}
+	recorded, err := transcript.Parse(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return hint(fmt.Errorf("%s: %w", path, err), "`sluice monitor PORT -record FILE` makes one")
+	}
+	known := transcript.NewReplay(recorded)
+	if known.Requests() == 0 {
+		return hint(fmt.Errorf("%s has no request", path), "record while a master asks")
+	}
+	b := config.Bus{ID: "replay", Framing: recorded.Framing, Line: recorded.Line}
+	if b.Line == (modbus.Line{}) {
+		b.Line = modbus.Line{Baud: 9600, DataBits: 8, Parity: modbus.NoParity, StopBits: 1}
+	}
+	if b.Framing != modbus.TCP {
+		b.Port = "pty"
+	}
+	s := &simulated{cfg: b, bus: sim.New(sim.Config{Line: b.Line, Framing: b.Framing, Answer: known.Answer})}
+	if s.outlet, err = newOutlet(b, port); err != nil {
+		return err
+	}
+	defer s.outlet.close()
+	fmt.Fprintf(t.out, "%s (%s) is at %s: %s, as recorded; others are not answered\nCtrl-C stops\n", path, manner(b), s.outlet.place(),
+		count(known.Requests(), "request", "requests"))
+	err = serveAll(ctx, []*simulated{s}, t)
+	s.summary(t)
+	return err
+}
