@@ -185,7 +185,7 @@ func (w *wire) cut(now time.Time) (batch []byte, wait time.Duration, last bool) 
 	defer w.mu.Unlock()
 	n := len(w.out)
 	wait = w.since.Add(pause).Sub(now)
-	if part := n % segment; part > 0 && !w.last && w.owed-part >= segment && wait > 0 {
+	if part := n % segment; part > 0 && !w.last && w.owed-n >= segment && wait > 0 {
 		n -= part
 	}
 	batch, w.out = w.out[:n:n], append([]byte(nil), w.out[n:]...)

@@ -156,3 +156,66 @@ func (s *schedule) check() {
 		}
 	}
 }
+
+// TestMessageTooLongForTheLink: it ends among the dead letters, not in a loop, and
+// what is behind it arrives.
+func TestMessageTooLongForTheLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, link.Config{Rate: 1200, RTT: 1500 * time.Millisecond})
+		w.broker.Judge = func(m remote.Message) remote.Verdict {
+			w.arrived(m)
+			return remote.Acknowledge
+		}
+		w.start()
+		for i := range uint32(400) { // enough to learn what the link can
+			w.publish(id{queue.Telemetry, i + 1}, 240)
+		}
+		w.publish(id{queue.Telemetry, 401}, 150_000) // two minutes, keepalive 60 s
+		w.publish(id{queue.Telemetry, 402}, 240)
+		time.Sleep(time.Second)
+		if !w.drained(10 * time.Minute) {
+			t.Errorf("still waiting: %+v", w.bridge.Stats())
+		}
+		if n := len(w.arrivals); n != 401 || w.arrivals[n-1].number != 402 {
+			t.Errorf("%d messages arrived", n)
+		}
+		if s := w.bridge.Stats(); s.Conn != 1 || w.queue.Lane(queue.Telemetry).Stats().Dead != 1 {
+			t.Errorf("stats %+v", s)
+		}
+		w.end(false)
+		w.link.Close()
+	})
+}
+
+// TestAlarmDuringADrain: at 64 kbit/s an alarm is upstream within a second,
+// whatever waits.
+func TestAlarmDuringADrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, link.Config{Rate: 8000, RTT: 600 * time.Millisecond})
+		w.limits[queue.Alarm] = queue.Limits{MaxBytes: 4 << 20, CommitDelay: 10 * time.Millisecond}
+		w.broker.Judge = func(m remote.Message) remote.Verdict {
+			w.arrived(m)
+			return remote.Acknowledge
+		}
+		w.start()
+		for i := range uint32(4000) {
+			w.publish(id{queue.Telemetry, i + 1}, 221)
+		}
+		raised := map[uint32]time.Time{}
+		for i := range uint32(10) {
+			time.Sleep(9 * time.Second)
+			raised[i+1] = time.Now()
+			w.publish(id{queue.Alarm, i + 1}, 40)
+		}
+		if !w.drained(time.Hour) {
+			t.Error("never drained")
+		}
+		for _, a := range w.arrivals {
+			if d := a.at.Sub(raised[a.number]); a.lane == queue.Alarm && d > time.Second {
+				t.Errorf("alarm %d took %v", a.number, d)
+			}
+		}
+		w.end(false)
+		w.link.Close()
+	})
+}
