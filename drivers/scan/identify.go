@@ -16,8 +16,11 @@ type Identity struct {
 	Server  []byte          // by function 17: as its maker likes, often with text in it
 }
 
-// maxPages bounds the replies of one identification.
+// maxPages bounds the requests of one identification.
 const maxPages = 4
+
+// illegalValue is the exception to a kind of objects that a unit does not have.
+const illegalValue = 3
 
 // A Namer tells what a unit may be an example of, the likeliest first, and may ask
 // it for what it has to know.
@@ -58,11 +61,16 @@ func fatal(err error) error {
 }
 
 // objects reads the pages of an identification; what a unit does not understand
-// leaves none.
+// leaves none. A unit that knows only the basic objects should answer with these
+// whatever it is asked for, and some refuse instead.
 func (s *session) objects(id modbus.UnitID) (all []modbus.Object, err error) {
-	next := byte(0)
+	kind, next := modbus.RegularIdentification, byte(0)
 	for range maxPages {
-		data, err := s.do(id, modbus.IdentificationRequest(id, modbus.RegularIdentification, next))
+		data, err := s.do(id, modbus.IdentificationRequest(id, kind, next))
+		if e, ok := errors.AsType[*modbus.Error](err); ok && e.Exception == illegalValue && kind != modbus.BasicIdentification {
+			kind = modbus.BasicIdentification
+			continue
+		}
 		if err != nil {
 			return all, fatal(err)
 		}

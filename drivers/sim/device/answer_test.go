@@ -87,7 +87,8 @@ func TestAnswer(t *testing.T) {
 		{"cut short", "03 0000 00", "83 03"},
 		{"mask cut short", "16 0000 00f2 00", "96 03"},
 		{"too many to read and write", "17 0000 007e 0001 0001 02 0000", "97 03"},
-		{"identity stream unknown", "2b 0e 02 00", "ab 03"},
+		{"identity, more than there is", "2b 0e 02 00", "2b0e028100000300015601025050020131"},
+		{"identity stream unknown", "2b 0e 05 00", "ab 03"},
 		{"too many registers to write", "10 0000 007c f8" + strings.Repeat(zeros, 8), "90 03"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

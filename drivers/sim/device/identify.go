@@ -51,11 +51,12 @@ func (c call) identify() ([]byte, error) {
 		return nil, IllegalAddress
 	case way == oneObject:
 		objects = objects[:first+1]
-	case way != basicStream:
+	case way < basicStream || way > oneObject:
 		return nil, IllegalValue
 	case first >= len(objects): // an unknown object restarts the stream
 		first = 0
 	}
+	// Who is asked for more than it has gives what it has.
 	return c.stream(way, first, objects), nil
 }
 
