@@ -53,6 +53,7 @@ func TestGathersWhileThePathIsBusy(t *testing.T) {
 			session.Publish(of(300)) // the fifth fills a packet
 		}
 		time.Sleep(time.Second)
+		synctest.Wait()
 		want := []written{{0, 1400}, {50 * time.Millisecond, 1360}, {250 * time.Millisecond, 440}}
 		if !slices.Equal(*log, want) {
 			t.Errorf("wrote %v, want %v", *log, want)
@@ -70,6 +71,7 @@ func TestAnswersLetTheRestGo(t *testing.T) {
 		time.Sleep(30 * time.Millisecond)
 		answer(1)
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if want := []written{{0, 1400}, {30 * time.Millisecond, 300}}; !slices.Equal(*log, want) {
 			t.Errorf("wrote %v, want %v", *log, want)
 		}
