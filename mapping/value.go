@@ -8,6 +8,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"sluice/mapping/layout"
+	"sluice/mapping/point"
 )
 
 // valueKeys are what a point says of a value in registers, and a bit has not.
@@ -148,16 +149,25 @@ func readInvalid(n Node) (in layout.Invalid) {
 // invalidSets are the names of layout.NoSet, SunSpec and NaN.
 var invalidSets = []string{"none", "sunspec", "nan"}
 
-// raw returns a number as registers hold it, in decimal or with 0x.
-func (n Node) raw() float64 {
-	if !strings.HasPrefix(strings.ToLower(n.text()), "0x") {
-		return n.number(0)
+// raw returns a number as registers hold it, in decimal or with 0x; a whole one to
+// its last bit.
+func (n Node) raw() point.Value {
+	s := n.text()
+	if strings.HasPrefix(strings.ToLower(s), "0x") {
+		u, err := strconv.ParseUint(s[2:], 16, 64)
+		if err != nil {
+			n.Problem("write digits only, e.g. 65535 or 0xFFFF", "%q is not a number", s)
+		}
+		return point.UintValue(u)
 	}
-	u, err := strconv.ParseUint(n.text()[2:], 16, 64)
-	if err != nil {
-		n.Problem("write digits only, e.g. 65535 or 0xFFFF", "%q is not a number", n.text())
+	f := n.number(0)
+	if u, err := strconv.ParseUint(s, 10, 64); err == nil {
+		return point.UintValue(u)
 	}
-	return float64(u)
+	if i, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return point.IntValue(i)
+	}
+	return point.FloatValue(f)
 }
 
 func typeFix(s string) string {

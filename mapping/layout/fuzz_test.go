@@ -33,7 +33,7 @@ func (z fuzzed) config() layout.Config {
 		cfg.Padding = layout.Space
 	}
 	if z.special&16 != 0 {
-		cfg.Invalid.Raw = []float64{1, 9999}
+		cfg.Invalid.Raw = []point.Value{point.UintValue(1), point.FloatValue(9999)}
 	}
 	return cfg
 }

@@ -2,7 +2,6 @@ package layout
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	"sluice/mapping/point"
@@ -13,7 +12,7 @@ const MaxInvalid = 32
 
 // Invalid is what a device sends in place of a value that it has not got.
 type Invalid struct {
-	Raw []float64 // as the registers hold them, before scaling: 0xFFFF of a uint16, -32768 of an int16
+	Raw []point.Value // numbers as the registers hold them, before scaling: 0xFFFF of a uint16, -32768 of an int16
 	Set InvalidSet
 }
 
@@ -45,8 +44,8 @@ func (l *Layout) refuse(in Invalid) error {
 	}
 	l.named = in.Set != NoSet
 	var raw []uint64
-	for _, f := range in.Raw {
-		u, err := l.sentinel(f)
+	for _, v := range in.Raw {
+		u, err := l.sentinel(v)
 		if err != nil {
 			return err
 		}
@@ -58,15 +57,15 @@ func (l *Layout) refuse(in Invalid) error {
 	return nil
 }
 
-// sentinel returns the bits that hold f. An integer may be given as its bits, too:
+// sentinel returns the bits that hold v. An integer may be given as its bits, too:
 // 0x8000 of an int16.
-func (l *Layout) sentinel(f float64) (uint64, error) {
+func (l *Layout) sentinel(v point.Value) (uint64, error) {
 	plain := *l
 	plain.linear, plain.enum = linear{}, nil
-	if l.shape.form == signed && f > 0 && f <= float64(l.mask()) && f == math.Trunc(f) {
-		return uint64(f), nil
+	if u := v.Uint(); l.shape.form == signed && v.Kind() == point.Uint && u <= l.mask() {
+		return u, nil
 	}
-	u, err := plain.raw(point.FloatValue(f))
+	u, err := plain.raw(v)
 	if err != nil {
 		return 0, fmt.Errorf("invalid: %w", err)
 	}

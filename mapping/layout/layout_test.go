@@ -69,12 +69,12 @@ func TestNewRefuses(t *testing.T) {
 		{layout.Config{Type: layout.Uint16, Scale: 2, Enum: onOff}, "an enum names whole numbers that are not scaled"},
 		{layout.Config{Type: layout.Uint8Low, Enum: enum(t, 256, "x")}, "256 does not fit into this value"},
 		{layout.Config{Type: layout.Uint16, Enum: enum(t, -1, "x")}, "-1 does not fit into this value"},
-		{layout.Config{Type: layout.Uint16, Invalid: layout.Invalid{Raw: []float64{65536}}},
+		{layout.Config{Type: layout.Uint16, Invalid: layout.Invalid{Raw: []point.Value{point.UintValue(65536)}}},
 			"invalid: 65536 is out of range: this uint16 holds 0 to 65535"},
-		{layout.Config{Type: layout.Uint16, Invalid: layout.Invalid{Raw: make([]float64, 33)}}, "at most 32 values may be invalid, not 33"},
+		{layout.Config{Type: layout.Uint16, Invalid: layout.Invalid{Raw: make([]point.Value, 33)}}, "at most 32 values may be invalid, not 33"},
 		{layout.Config{Type: layout.Uint16, Invalid: layout.Invalid{Set: layout.NaN}}, "a uint16 cannot be NaN, only a float can"},
 		{layout.Config{Type: layout.BCD16, Invalid: layout.Invalid{Set: layout.SunSpec}}, "SunSpec has no invalid bcd16"},
-		{layout.Config{Type: layout.Hex, Words: 1, Invalid: layout.Invalid{Raw: []float64{1}}}, "a hex has no invalid numbers"},
+		{layout.Config{Type: layout.Hex, Words: 1, Invalid: layout.Invalid{Raw: []point.Value{point.UintValue(1)}}}, "a hex has no invalid numbers"},
 	} {
 		if _, err := layout.New(tt.cfg); err == nil || err.Error() != tt.want {
 			t.Errorf("New(%+v): error %v, want %q", tt.cfg, err, tt.want)

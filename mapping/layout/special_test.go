@@ -89,18 +89,23 @@ func TestSunSpec(t *testing.T) {
 }
 
 func TestInvalidNumbers(t *testing.T) {
+	number := func(u uint64) []point.Value { return []point.Value{point.UintValue(u)} }
+	both := []point.Value{point.UintValue(0x7FFF), point.IntValue(-9999)}
 	for _, tt := range []struct {
 		cfg  layout.Config
-		raw  []float64
+		raw  []point.Value
 		none string
 	}{
-		{layout.Config{Type: layout.Int16, Scale: 0.1}, []float64{0x7FFF, -9999}, "7fff"},
-		{layout.Config{Type: layout.Int16, Scale: 0.1}, []float64{0x7FFF, -9999}, "d8f1"},
-		{layout.Config{Type: layout.Int16}, []float64{0x8000}, "8000"},
-		{layout.Config{Type: layout.Int32}, []float64{0xFFFFFFFF}, "ffffffff"},
-		{layout.Config{Type: layout.Float32}, []float64{-999.9}, "c479f99a"},
-		{layout.Config{Type: layout.BCD16}, []float64{9999}, "9999"},
-		{layout.Config{Type: layout.Uint16, Bits: layout.Bits{Low: 4, Width: 4}}, []float64{15}, "00f0"},
+		{layout.Config{Type: layout.Int16, Scale: 0.1}, both, "7fff"},
+		{layout.Config{Type: layout.Int16, Scale: 0.1}, both, "d8f1"},
+		{layout.Config{Type: layout.Int16}, number(0x8000), "8000"},
+		{layout.Config{Type: layout.Int32}, number(0xFFFFFFFF), "ffffffff"},
+		{layout.Config{Type: layout.Uint64}, number(math.MaxUint64), "ffffffffffffffff"},
+		{layout.Config{Type: layout.Int64}, number(math.MaxInt64), "7fffffffffffffff"},
+		{layout.Config{Type: layout.Int64}, []point.Value{point.IntValue(math.MinInt64)}, "8000000000000000"},
+		{layout.Config{Type: layout.Float32}, []point.Value{point.FloatValue(-999.9)}, "c479f99a"},
+		{layout.Config{Type: layout.BCD16}, number(9999), "9999"},
+		{layout.Config{Type: layout.Uint16, Bits: layout.Bits{Low: 4, Width: 4}}, number(15), "00f0"},
 	} {
 		cfg := tt.cfg
 		cfg.Invalid.Raw = tt.raw
@@ -115,6 +120,14 @@ func TestInvalidNumbers(t *testing.T) {
 		if err := l.Encode(make([]byte, 2*l.Words()), value); text(err) != value.String()+" stands for no value" {
 			t.Errorf("%v was written, error %v", value, err)
 		}
+	}
+}
+
+// TestInvalidToTheLastBit has numbers that a float64 cannot tell from the sentinel.
+func TestInvalidToTheLastBit(t *testing.T) {
+	l := compile(t, layout.Config{Type: layout.Uint64, Invalid: layout.Invalid{Raw: []point.Value{point.UintValue(math.MaxUint64)}}})
+	if v, err := l.Decode(unhex(t, "fffffffffffffffe")); err != nil || v != point.UintValue(math.MaxUint64-1) {
+		t.Errorf("the number below the sentinel is %v, %v", v, err)
 	}
 }
 
