@@ -17,7 +17,7 @@ func readLimits(n Node) Limits {
 func readWrites(n Node, numbering string) []Write {
 	var writes []Write
 	for _, item := range n.Seq() {
-		m := item.Map("register", "value").Named(n.name)
+		m := item.Map("register", "value").Named(n.name.String())
 		w := Write{}
 		if register := m.Need("register", "holding 40101"); register.Present() {
 			var ok bool

@@ -107,7 +107,7 @@ func (r *deviceReader) like(own Map, like Node, ids []string) composed {
 		like.Problem("write the device out once", "device %q is like itself", id)
 		return composed{numbering: numberings[0], like: true, broken: true}
 	}
-	c := r.compose(item.As(own.node.name).Map(deviceKeys()...), ids)
+	c := r.compose(item.as(own.node.name).Map(deviceKeys()...), ids)
 	c.like = true
 	c.Map = c.only(append([]string{"bus", "labels"}, inheritedKeys()...)...)
 	return c

@@ -139,8 +139,8 @@ func (r *deviceReader) content(c *composed, d *Device, outer Settings) {
 	d.Chain = readChain(m.Get("sunspec"))
 	d.Rest = m.Get("rest").Duration(0, maxRest, 0)
 	f := readForm(m, form{numbering: numberings[0], most: cmp.Or(d.Limits.MaxRegisters, maxRegisters)})
-	d.OnConnect = readWrites(c.onConnect.node.As(within(m.node.name, "on_connect")), c.onConnect.numbering)
-	d.Points, d.Derived = readPoints(m.node.name, c.points, s, f)
+	d.OnConnect = readWrites(c.onConnect.node.as(m.Get("on_connect").name), c.onConnect.numbering)
+	d.Points, d.Derived = readPoints(m.node.name.String(), c.points, s, f)
 	checkLengths(m.Get("poll"), d.Limits, d.Points)
 	c.checkPoints(len(d.Points))
 }

@@ -1,6 +1,10 @@
 package mapping
 
-import "gopkg.in/yaml.v3"
+import (
+	"slices"
+
+	"gopkg.in/yaml.v3"
+)
 
 // Settings come in layers: a device lies over its template, an override over the
 // point of a template. A layer is read as one mapping; each value keeps the file
@@ -19,13 +23,15 @@ func (n Node) over(below Node) Node {
 
 // over returns the mapping with the values of another for the keys it lacks.
 func (m Map) over(below Map) Map {
-	values := make(map[string]Node, len(m.values)+len(below.values))
-	for key, v := range below.values {
-		values[key] = v
+	values := make([]value, 0, len(m.values)+len(below.values))
+	for _, v := range m.values {
+		if n := m.Get(v.key); n.Present() {
+			values = append(values, value{v.key, n.over(below.Get(v.key))})
+		}
 	}
-	for key := range m.values {
-		if v := m.Get(key); v.Present() {
-			values[key] = v.over(below.Get(key))
+	for _, v := range below.values {
+		if !m.Get(v.key).Present() {
+			values = append(values, v)
 		}
 	}
 	m.values = values
@@ -34,13 +40,7 @@ func (m Map) over(below Map) Map {
 
 // only returns the mapping without the keys that are not given.
 func (m Map) only(keys ...string) Map {
-	values := make(map[string]Node, len(keys))
-	for _, key := range keys {
-		if v, ok := m.values[key]; ok {
-			values[key] = v
-		}
-	}
-	m.values = values
+	m.values = slices.DeleteFunc(slices.Clone(m.values), func(v value) bool { return !slices.Contains(keys, v.key) })
 	return m
 }
 
@@ -55,7 +55,7 @@ func (n Node) peek(key string) Node {
 	}
 	for i := 0; i+1 < len(y.Content); i += 2 {
 		if y.Content[i].Value == key {
-			return Node{file: n.file, yaml: y.Content[i+1], name: within(n.name, key)}
+			return Node{file: n.file, yaml: y.Content[i+1], name: label{n.name.String(), key}}
 		}
 	}
 	return Node{file: n.file, outer: y}

@@ -81,9 +81,20 @@ type Node struct {
 	file  *File
 	yaml  *yaml.Node // nil: the key is absent
 	outer *yaml.Node // where an absent key would have been
-	name  string     // what people call this place: `device "meter"`, "baud"
-	shape *Shape     // what is read here is recorded in it; nil: nowhere
-	below *Node      // the same place in the layer below, see over
+	name  label
+	shape *Shape // what is read here is recorded in it; nil: nowhere
+	below *Node  // the same place in the layer below, see over
+}
+
+// label is what people call a place: `device "meter"`, "baud". It is put together
+// only when there is something to say.
+type label struct{ outer, key string }
+
+func (l label) String() string {
+	if l.outer == "" {
+		return l.key
+	}
+	return l.outer + ": " + l.key
 }
 
 // Present reports whether anything stands here.
@@ -96,10 +107,12 @@ func (n Node) IsScalar() bool {
 }
 
 // As gives the place a name that its problems carry, e.g. `device "meter"`.
-func (n Node) As(name string) Node {
+func (n Node) As(name string) Node { return n.as(label{key: name}) }
+
+func (n Node) as(name label) Node {
 	n.name = name
 	if n.below != nil {
-		below := n.below.As(name)
+		below := n.below.as(name)
 		n.below = &below
 	}
 	return n
@@ -112,8 +125,8 @@ func (n Node) Problem(fix, format string, args ...any) {
 		at = n.outer
 	}
 	what := fmt.Sprintf(format, args...)
-	if n.name != "" {
-		what = n.name + ": " + what
+	if name := n.name.String(); name != "" {
+		what = name + ": " + what
 	}
 	n.file.Report(at.Line, at.Column, what, fix)
 }
@@ -148,8 +161,11 @@ func (n Node) Seq() []Node {
 // Map returns the keys and values of a mapping. Keys other than those given are
 // problems, with the nearest known key as the fix.
 func (n Node) Map(keys ...string) Map {
-	m := Map{node: n, values: map[string]Node{}, asked: map[string]bool{}}
-	n.shape.mapping(keys)
+	m := Map{node: n}
+	if n.shape != nil {
+		m.asked = map[string]bool{}
+		n.shape.mapping(keys)
+	}
 	y := n.resolved()
 	if y == nil {
 		return m
@@ -158,6 +174,7 @@ func (n Node) Map(keys ...string) Map {
 		n.Problem("write it as key: value pairs, such as "+keys[0]+": ...", "must be a mapping, not %s", kind(y))
 		return m
 	}
+	m.values = make([]value, 0, len(y.Content)/2)
 	for i := 0; i+1 < len(y.Content); i += 2 {
 		key := Node{file: n.file, yaml: y.Content[i], name: n.name}
 		name := y.Content[i].Value
@@ -166,10 +183,10 @@ func (n Node) Map(keys ...string) Map {
 			meant := nearest(name, keys)
 			m.meant = append(m.meant, meant)
 			key.Problem(unknownFix(meant, name, y, keys), "unknown key %q", name)
-		case m.values[name].Present():
+		case m.value(name).Present():
 			key.Problem("keep one of the two", "%q is given twice", name)
 		default:
-			m.values[name] = n.under(y.Content[i], y.Content[i+1], n.shape.key(name))
+			m.values = append(m.values, value{name, n.under(y.Content[i], y.Content[i+1], n.shape.key(name))})
 		}
 	}
 	if n.below != nil {
@@ -212,39 +229,56 @@ func (n Node) under(key, value *yaml.Node, shape *Shape) Node {
 	if shape != nil && !isNull(value) {
 		shape.given(n.file.comment(key.Line))
 	}
-	return Node{file: n.file, yaml: value, name: within(n.name, key.Value), shape: shape}
+	return Node{file: n.file, yaml: value, name: label{n.name.String(), key.Value}, shape: shape}
 }
 
 // Map is a mapping of a site file with known keys.
 type Map struct {
 	node   Node
-	values map[string]Node
-	asked  map[string]bool // keys that were needed
+	values []value         // each key once
+	asked  map[string]bool // keys that were needed; nil: not recorded
 	meant  []string        // known keys that unknown ones probably stand for
+}
+
+// value is what stands under a key.
+type value struct {
+	key string
+	Node
+}
+
+// value returns what stands under a key, not Present if nothing does.
+func (m Map) value(key string) Node {
+	for i := range m.values {
+		if m.values[i].key == key {
+			return m.values[i].Node
+		}
+	}
+	return Node{}
 }
 
 // Get returns the value of a key, absent or not. A key without a value counts
 // as absent.
 func (m Map) Get(key string) Node {
-	if v, ok := m.values[key]; ok && !isNull(v.yaml) {
-		return v
+	name := label{m.node.name.String(), key}
+	if v := m.value(key); v.Present() && !isNull(v.yaml) {
+		return v.as(name)
 	}
 	at := m.node.yaml
 	if at == nil {
 		at = m.node.outer
 	}
-	return Node{file: m.node.file, outer: at, name: within(m.node.name, key), shape: m.node.shape.key(key)}
+	return Node{file: m.node.file, outer: at, name: name, shape: m.node.shape.key(key)}
 }
 
 // Need returns the value of a key and reports it when it is missing; example
 // shows what to write.
 func (m Map) Need(key, example string) Node {
-	if !m.asked[key] {
+	if m.asked != nil && !m.asked[key] {
 		m.asked[key] = true
 		m.node.shape.needed(key)
 	}
 	v := m.Get(key)
-	if empty := m.values[key]; !v.Present() && empty.Present() && empty.isComment() {
+	if empty := m.value(key); !v.Present() && empty.Present() && empty.isComment() {
 		empty.Problem("put the value in quotes: \"#\"", "# begins a comment, so nothing stands here")
 		return v
 	}
@@ -256,12 +290,7 @@ func (m Map) Need(key, example string) Node {
 
 // Named returns the map with a name that its later problems carry.
 func (m Map) Named(name string) Map {
-	m.node.name = name
-	named := make(map[string]Node, len(m.values))
-	for key, v := range m.values {
-		named[key] = v.As(within(name, key))
-	}
-	m.values = named
+	m.node.name = label{key: name}
 	return m
 }
 
@@ -288,13 +317,6 @@ func (n Node) isComment() bool {
 	}
 	before, after, ok := strings.Cut(line, "#")
 	return isNull(y) && ok && strings.TrimSpace(after) == "" && strings.HasSuffix(strings.TrimSpace(before), ":")
-}
-
-func within(outer, key string) string {
-	if outer == "" {
-		return key
-	}
-	return outer + ": " + key
 }
 
 func kind(y *yaml.Node) string {

@@ -10,10 +10,10 @@ import (
 // different values, which is a slip far more often than it is meant: a type too
 // wide, an address read wrongly. Single bits, and points that begin and end
 // together, share registers on purpose.
-type overlaps map[Register]Point
+type overlaps map[Register]*Point
 
 // add warns where the point at n shares registers with one before it.
-func (o overlaps) add(n Node, p Point) {
+func (o overlaps) add(n Node, p *Point) {
 	if p.Register.Table.Bits() || p.Layout.Kind() == point.Bool {
 		return
 	}

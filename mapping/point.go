@@ -25,22 +25,27 @@ func readPoints(device string, items []source, s Settings, outer form) (points, 
 		checkInputs(item.node.As(device), &all[i], all, enabled)
 	}
 	taken := overlaps{}
+	points = make([]Point, 0, len(items))
 	for i, item := range items {
 		switch {
 		case !enabled[i]:
 		case all[i].Formula != nil:
 			derived = append(derived, all[i])
 		default:
-			taken.add(item.node.As(device), all[i])
+			taken.add(item.node.As(device), &all[i])
 			points = append(points, all[i])
 		}
 	}
 	return points, derived
 }
 
+// pointKeys are the keys of a point.
+var pointKeys = slices.Concat([]string{
+	"id", "register", "numbering", "of", "expr", "scale_from", "counter", "type", "min", "max", "unit", "interval", "priority", "enabled", "write",
+}, valueKeys, reportKeys, classKeys)
+
 func readPoint(n Node, device string, s Settings, outer form, refs *references) (p Point, enabled bool) {
-	keys := []string{"id", "register", "numbering", "of", "expr", "scale_from", "counter", "type", "min", "max", "unit", "interval", "priority", "enabled", "write"}
-	m := n.Map(slices.Concat(keys, valueKeys, reportKeys, classKeys)...)
+	m := n.Map(pointKeys...)
 	p = Point{ID: m.Need("id", "voltage").ID(), Place: n.Place()}
 	m = m.Named(fmt.Sprintf("%s: point %q", device, p.ID))
 	enabled = m.Get("enabled").Bool(true)

@@ -87,11 +87,7 @@ func (n Node) Bool(fallback bool) bool {
 
 // Int returns a whole number from lo to hi, and fallback where none is given.
 func (n Node) Int(lo, hi, fallback int) int {
-	stated := strconv.Itoa(fallback)
-	if fallback < lo {
-		stated = "" // stands for "not given"
-	}
-	n.shape.scalar(Int, float64(lo), float64(hi), stated)
+	n.shape.integer(lo, hi, fallback)
 	s := n.text()
 	if s == "" {
 		return fallback
@@ -159,11 +155,7 @@ func wholeFix(s string) string {
 
 // number returns a finite decimal number, and fallback where none is given.
 func (n Node) number(fallback float64) float64 {
-	stated := strconv.FormatFloat(fallback, 'g', -1, 64)
-	if math.IsInf(fallback, 0) {
-		stated = "" // stands for "not given"
-	}
-	n.shape.unlimited(Number, stated)
+	n.shape.number(fallback)
 	s := n.text()
 	if s == "" {
 		return fallback
@@ -272,7 +264,7 @@ var sizeUnits = []struct {
 // Size returns a number of bytes from lo to hi such as "64MB" or "2GB", and
 // fallback where none is given.
 func (n Node) Size(lo, hi, fallback int64) int64 {
-	n.shape.scalar(Size, float64(lo), float64(hi), FormatSize(fallback))
+	n.shape.size(lo, hi, fallback)
 	s := n.text()
 	if s == "" {
 		return fallback

@@ -3,6 +3,7 @@ package mapping
 import (
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -164,7 +165,39 @@ func (s *Shape) unlimited(form Form, fallback string) {
 }
 
 func (s *Shape) duration(lo, hi, fallback time.Duration) {
-	s.scalar(Duration, lo.Seconds(), hi.Seconds(), FormatDuration(fallback))
+	if s != nil {
+		s.scalar(Duration, lo.Seconds(), hi.Seconds(), FormatDuration(fallback))
+	}
+}
+
+func (s *Shape) size(lo, hi, fallback int64) {
+	if s != nil {
+		s.scalar(Size, float64(lo), float64(hi), FormatSize(fallback))
+	}
+}
+
+// integer records a whole number; a fallback below lo stands for "not given".
+func (s *Shape) integer(lo, hi, fallback int) {
+	if s == nil {
+		return
+	}
+	stated := ""
+	if fallback >= lo {
+		stated = strconv.Itoa(fallback)
+	}
+	s.scalar(Int, float64(lo), float64(hi), stated)
+}
+
+// number records a number; an infinite fallback stands for "not given".
+func (s *Shape) number(fallback float64) {
+	if s == nil {
+		return
+	}
+	stated := ""
+	if !math.IsInf(fallback, 0) {
+		stated = strconv.FormatFloat(fallback, 'g', -1, 64)
+	}
+	s.unlimited(Number, stated)
 }
 
 // comment returns what stands behind # on a line, and on those below it that go

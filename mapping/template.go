@@ -66,7 +66,7 @@ func (r *deviceReader) template(own Map, name Node) composed {
 			c.broken = true
 			return c
 		} else if ok {
-			c.lie(n, own.node.name)
+			c.lie(n, own.node.name.String())
 			n.shape.borrow(own.node.shape, inheritedKeys()...)
 			return c
 		}

@@ -175,12 +175,15 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(configs.Reference))
 	f.Add([]byte(configs.Minimal))
 	archives, _ := filepath.Glob("testdata/*.txtar")
-	for _, path := range archives {
+	withFiles, _ := filepath.Glob("testdata/files/*.txtar")
+	for _, path := range append(archives, withFiles...) {
 		archive, err := txtar.ParseFile(path)
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(archive.Files[0].Data)
+		for _, file := range archive.Files {
+			f.Add(file.Data)
+		}
 	}
 	f.Add([]byte("version: &a [*a]"))
 	f.Add([]byte("buses: [{id: a, port: /x, baud: 1e3, format: 8E1}]\ndevices: {a: b}"))

@@ -78,29 +78,20 @@ func (f *files) parse(name string, text []byte) mapping.Node {
 	f.all = append(f.all, file)
 	f.bytes += len(text)
 	f.hash.Write(text)
-	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
+	documents := yaml.NewDecoder(bytes.NewReader(text))
+	var doc, second yaml.Node
+	switch err := documents.Decode(&doc); {
+	case errors.Is(err, io.EOF):
+		file.Report(0, 0, "the file is empty", "start from `sluice help site`")
+		return mapping.Node{}
+	case err != nil:
 		reportSyntax(file, text, err)
 		return mapping.Node{}
 	}
-	if doc.Kind == 0 {
-		file.Report(0, 0, "the file is empty", "start from `sluice help site`")
-		return mapping.Node{}
-	}
-	if second := secondDocument(text); second > 0 {
-		file.Report(second, 1, "a second document begins here, and would be ignored", "take the line --- out, or keep one site a file")
+	if documents.Decode(&second) == nil {
+		file.Report(second.Line, 1, "a second document begins here, and would be ignored", "take the line --- out, or keep one site a file")
 	}
 	return file.Root(&doc)
-}
-
-// secondDocument returns the line at which a second YAML document begins, or 0.
-func secondDocument(text []byte) int {
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	var first, second yaml.Node
-	if d.Decode(&first) != nil || d.Decode(&second) != nil {
-		return 0
-	}
-	return second.Line
 }
 
 // part is one file of a site: the site file or one it includes.

@@ -121,7 +121,7 @@ func number(f float64) (point.Value, error) {
 	if !finite(f) {
 		return point.Value{}, errNotANumber
 	}
-	return point.FloatValue(f), nil
+	return point.FloatValue(f + 0), nil // -0 + 0 is 0: nobody measures less than nothing by nothing
 }
 
 func finite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }

@@ -111,11 +111,10 @@ var shapes = [...]shape{
 // ParseType returns the type that files call name, such as "float32". The error
 // lists every name there is.
 func ParseType(name string) (Type, error) {
-	names := TypeNames()
-	if i := slices.Index(names, name); i >= 0 {
+	if i := slices.IndexFunc(shapes[Bool:], func(s shape) bool { return s.name == name }); i >= 0 {
 		return Bool + Type(i), nil
 	}
-	return 0, fmt.Errorf("%q is not a type: the types are %s", name, strings.Join(names, ", "))
+	return 0, fmt.Errorf("%q is not a type: the types are %s", name, strings.Join(TypeNames(), ", "))
 }
 
 // TypeNames returns the names that ParseType reads, small types first.
