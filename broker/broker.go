@@ -1,16 +1,15 @@
 // Package broker is the MQTT broker inside the gateway: local programs subscribe
-// to values here and publish what the bridges relay upstream. Connections,
-// packets and routing are mochi-mqtt's; only this package knows that. It does
-// not know what a tap does with a message, nor any device.
+// to values here and publish what the bridges relay upstream. Connections and
+// packets are mochi-mqtt's; only this package knows that. It does not know what a
+// tap does with a message, nor any device.
 //
-// Publishing is ours from the packet to the acknowledgement. Every message is
-// offered to the taps and then routed, one message at a time, so that taps,
-// subscribers and the retained store see the same order. PUBACK and PUBREC leave
-// in the order of the publishes, each once every tap that wanted the message has
-// stored it; routing does not wait for that. QoS 2 is held back like QoS 1. Its
+// The way of a message is ours from the packet to the last acknowledgement. Every
+// message is offered to the taps and then routed, one message at a time, so that
+// taps, subscribers and the retained store see the same order. PUBACK and PUBREC
+// leave in the order of the publishes, each once every tap that wanted the message
+// has stored it; routing does not wait for that. QoS 2 is held back like QoS 1. Its
 // packet identifiers are kept with the session, so that a repeated PUBLISH is
-// neither offered nor routed twice, and they are apart from those of the other
-// direction, which mochi mixes up.
+// neither offered nor routed twice.
 //
 // A client's message that a tap refuses is not routed and never acknowledged as
 // accepted: MQTT 5 clients get the acknowledgement with reason 0x97, older ones
@@ -19,13 +18,17 @@
 // own messages, and clients' at QoS 0, are routed in any case: the LAN goes on
 // when a queue is full.
 //
-// Delivery to subscribers is mochi's, in memory. It resends what was sent within
-// the same second in any order after a reconnect, knows no receive maximum of
-// subscribers, and forgets all sessions when the gateway stops. A subscriber that
-// does not read, or does not acknowledge, is disconnected at a bound and holds up
-// nobody; clients that publish faster than one of their subscribers can follow
-// are slowed down. There are no users and no TLS yet: only loopback addresses are
-// served.
+// Subscriptions, retained messages, wills and the delivery to subscribers, by
+// package session, are ours too; mochi is left with its own messages of $SYS. A
+// publisher never waits for a subscriber. One that does not keep up has the oldest
+// messages, up to a bound, queued for it; what is new then is dropped and counted.
+// One that takes nothing at all is disconnected. A client gets a message once,
+// whatever number of its subscriptions match. Of a shared subscription each message
+// goes to one member in turn, and stays with it.
+//
+// Sessions and retained messages are kept in memory and end with the gateway.
+// Clients can't use topic aliases and are sent none. There are no users and no TLS
+// yet: only loopback addresses are served.
 package broker
 
 import (
@@ -41,6 +44,7 @@ import (
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"sluice/broker/session"
 	"sluice/broker/topic"
 )
 
@@ -63,11 +67,17 @@ type Broker struct {
 	log    *slog.Logger
 	notice notices
 	server *mqtt.Server
-	self   *mqtt.Client // the gateway as a publisher
+	taps   []Tap
 
-	order    sync.Mutex // held while a message is offered and routed
-	taps     []Tap
-	strained atomic.Bool // the message being routed went to a subscriber that is behind
+	sessions *session.Pool
+
+	order       sync.Mutex // held while a message is offered and routed; guards what follows
+	subscribers map[string]*subscriber
+	index       topic.Index[target]
+	groups      map[string]*group
+	retained    retained
+	round       uint64     // messages routed
+	deliveries  []delivery // of the message being routed
 
 	listeners []*listener
 	ready     chan struct{}
@@ -93,7 +103,9 @@ func New(cfg Config, log *slog.Logger) (*Broker, error) {
 	}
 	b := &Broker{
 		limits: cfg.Limits.withDefaults(), listen: cfg.Listen, guard: guard, log: log,
-		ready: make(chan struct{}), stopping: make(chan struct{}),
+		sessions: session.NewPool(cfg.Limits.Session), subscribers: map[string]*subscriber{}, groups: map[string]*group{},
+		retained: retained{kept: map[string]*kept{}},
+		ready:    make(chan struct{}), stopping: make(chan struct{}),
 	}
 	b.acks, b.dropAcks = context.WithCancel(context.Background())
 	b.server = mqtt.New(&mqtt.Options{
@@ -105,9 +117,6 @@ func New(cfg Config, log *slog.Logger) (*Broker, error) {
 	if err := b.server.AddHook(&hook{broker: b}, nil); err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
-	// No client can have an empty identifier, so that no client's "no local"
-	// hides the gateway's messages from it.
-	b.self = b.server.NewClient(nil, mqtt.LocalListener, "", true)
 	return b, nil
 }
 
@@ -190,8 +199,10 @@ func (b *Broker) Publish(ctx context.Context, m topic.Message) error {
 	}
 	b.order.Lock()
 	defer b.order.Unlock()
-	_, refused := b.offer(m)
-	if err := errors.Join(refused, b.route(m)); err != nil {
+	_, err := b.offer(m)
+	b.route(publicationOf(m, packets.Properties{}, nil))
+	atomic.AddInt64(&b.server.Info.MessagesReceived, 1)
+	if err != nil {
 		return fmt.Errorf("publish to %s: %w", m.Topic, err)
 	}
 	return nil
@@ -225,41 +236,36 @@ func both(first, second func(context.Context) error) func(context.Context) error
 	}
 }
 
-func (b *Broker) route(m topic.Message) error {
-	pk := packets.Packet{
-		FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: m.QoS, Retain: m.Retain},
-		TopicName:   m.Topic, Payload: m.Payload,
-	}
-	if m.QoS > 0 {
-		pk.PacketID = 1 // mochi wants one and never uses it
-	}
-	return b.server.InjectPacket(b.self, pk)
-}
-
 func messageOf(pk packets.Packet) topic.Message {
 	return topic.Message{Topic: pk.TopicName, Payload: pk.Payload, QoS: pk.FixedHeader.Qos, Retain: pk.FixedHeader.Retain}
 }
 
-// Stats are counts since the start, but for Clients and Retained, which are as
-// of now.
+// Stats are counts since the start, but for Clients, Retained and Queued, which
+// are as of now.
 type Stats struct {
 	Clients  int    // connected
 	Retained int    // messages
+	Queued   int64  // bytes of messages for subscribers, in flight too
 	Received uint64 // messages published, by clients and by the gateway
 	Sent     uint64 // messages written to subscribers
-	Dropped  uint64 // messages for subscribers that fell too far behind
+	Dropped  uint64 // messages that did not reach a subscriber, for any reason
 	Refused  uint64 // messages of clients, by a tap or because of their topic
+
+	Sessions session.Stats // the same by reason
 }
 
 // Stats returns a snapshot; it may be called at any time.
 func (b *Broker) Stats() Stats {
 	info := b.server.Info.Clone()
+	sessions := b.sessions.Stats()
 	return Stats{
 		Clients:  int(info.ClientsConnected),
-		Retained: b.server.Topics.Retained.Len(),
+		Retained: int(info.Retained),
+		Queued:   sessions.Bytes,
 		Received: uint64(info.MessagesReceived),
 		Sent:     uint64(info.MessagesSent),
-		Dropped:  uint64(info.MessagesDropped + info.InflightDropped),
+		Dropped:  sessions.Dropped(),
 		Refused:  b.refused.Load(),
+		Sessions: sessions,
 	}
 }

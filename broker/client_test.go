@@ -135,7 +135,7 @@ func (c *client) encode(pks ...packets.Packet) []byte {
 		pk.Mods.AllowResponseInfo = true
 		encode := map[byte]func(*bytes.Buffer) error{
 			packets.Connect: pk.ConnectEncode, packets.Publish: pk.PublishEncode, packets.Puback: pk.PubackEncode,
-			packets.Pubrel: pk.PubrelEncode, packets.Subscribe: pk.SubscribeEncode, packets.Unsubscribe: pk.UnsubscribeEncode,
+			packets.Pubrel: pk.PubrelEncode, packets.Pubrec: pk.PubrecEncode, packets.Pubcomp: pk.PubcompEncode, packets.Subscribe: pk.SubscribeEncode, packets.Unsubscribe: pk.UnsubscribeEncode,
 			packets.Pingreq: pk.PingreqEncode, packets.Disconnect: pk.DisconnectEncode,
 		}
 		if err := encode[pk.FixedHeader.Type](&buf); err != nil {
@@ -165,7 +165,7 @@ func (c *client) read(d time.Duration) (pk packets.Packet, err error) {
 	pk.ProtocolVersion = c.v
 	decode := map[byte]func([]byte) error{
 		packets.Connack: pk.ConnackDecode, packets.Publish: pk.PublishDecode, packets.Puback: pk.PubackDecode,
-		packets.Pubrec: pk.PubrecDecode, packets.Pubcomp: pk.PubcompDecode, packets.Suback: pk.SubackDecode,
+		packets.Pubrec: pk.PubrecDecode, packets.Pubrel: pk.PubrelDecode, packets.Pubcomp: pk.PubcompDecode, packets.Suback: pk.SubackDecode,
 		packets.Unsuback: pk.UnsubackDecode, packets.Disconnect: pk.DisconnectDecode, packets.Pingresp: pk.PingrespDecode,
 	}
 	return pk, decode[pk.FixedHeader.Type](body)
@@ -208,7 +208,12 @@ func (c *client) wantAnswer(kind byte, id uint16, reason byte) {
 // wantSilence expects nothing for a moment.
 func (c *client) wantSilence() {
 	c.t.Helper()
-	pk, err := c.read(50 * time.Millisecond)
+	c.wantNothing(50 * time.Millisecond)
+}
+
+func (c *client) wantNothing(d time.Duration) {
+	c.t.Helper()
+	pk, err := c.read(d)
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		c.t.Fatalf("got %s %q, %v, want silence", packets.PacketNames[pk.FixedHeader.Type], pk.Payload, err)
 	}

@@ -8,12 +8,14 @@ import (
 	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
+
+	"sluice/broker/session"
 )
 
 const (
 	sysInterval   = 10    // seconds between $SYS messages
 	sessionExpiry = 86400 // longest life of a session without connection, in seconds
-	writesPending = 8192  // messages between mochi's router and a client's writer
+	writesPending = 64    // of mochi's own messages to a client, which are those of $SYS
 )
 
 // Config says where a broker serves and what it allows.
@@ -31,13 +33,14 @@ type Config struct {
 
 // Limits bound what clients can use; zero values take the defaults.
 type Limits struct {
-	Clients        int           // connected at a time (64); twice as many sessions are kept
-	PacketBytes    int           // of a packet received (256 KiB)
-	Levels         int           // of a topic name or filter (32)
-	Filters        int           // subscribed to by one client (1024)
-	Retained       int           // messages in the store before clients may add no more (16384)
-	Owed           int           // acknowledgements owed to one client before it is read no further (1024)
-	Unacknowledged int           // messages to one subscriber, beyond twice the retained ones (8192)
+	Clients        int // connected at a time (64); twice as many sessions are kept
+	PacketBytes    int // of a packet received (256 KiB)
+	Levels         int // of a topic name or filter (32)
+	Filters        int // subscribed to by one client (1024)
+	Retained       int // messages in the store before clients may add no more (16384)
+	Owed           int // acknowledgements owed to one client before it is read no further (1024)
+	RetainedBytes  int // of them, likewise (64 MiB)
+	Session        session.Limits
 	PendingBytes   int           // written to a client and not yet taken by it (8 MiB)
 	ConnectTimeout time.Duration // from the connection to its CONNECT packet (5 s)
 	StallTimeout   time.Duration // until a client that takes nothing is disconnected (30 s)
@@ -51,7 +54,8 @@ func (l Limits) withDefaults() Limits {
 		Filters:        cmp.Or(l.Filters, 1024),
 		Retained:       cmp.Or(l.Retained, 16384),
 		Owed:           cmp.Or(l.Owed, 1024),
-		Unacknowledged: cmp.Or(l.Unacknowledged, 8192),
+		RetainedBytes:  cmp.Or(l.RetainedBytes, 64<<20),
+		Session:        l.Session,
 		PendingBytes:   cmp.Or(l.PendingBytes, 8<<20),
 		ConnectTimeout: cmp.Or(l.ConnectTimeout, 5*time.Second),
 		StallTimeout:   cmp.Or(l.StallTimeout, 30*time.Second),
@@ -65,7 +69,6 @@ func (l Limits) capabilities() *mqtt.Capabilities {
 	c.MaximumClientWritesPending = writesPending
 	c.MaximumSessionExpiryInterval = sessionExpiry
 	c.MaximumMessageExpiryInterval = 0 // else retained values vanish after a day
-	c.MaximumInflight = math.MaxUint16 // the bound is ours, see boundUnacknowledged
 	c.ReceiveMaximum = uint16(min(l.Owed, math.MaxUint16))
 	c.TopicAliasMaximum = 0
 	return c

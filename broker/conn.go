@@ -12,9 +12,9 @@ import (
 const (
 	lingerTime     = 200 * time.Millisecond // for last packets to leave, and again to arrive
 	keepaliveGrace = time.Second            // mochi rounds 1.5 times the keepalive down
-	maxBurst       = 16                     // messages; with 256 KiB each they fit into what may be pending
 	chunkBytes     = 16 << 10               // written to the socket at a time
 	idleBytes      = 64 << 10               // of buffer kept by a client that is up to date
+	roomBytes      = 64 << 10               // pending, from where on messages stay in the session
 )
 
 var (
@@ -31,9 +31,8 @@ type conn struct {
 	stall time.Duration // until a write that makes no progress fails
 
 	mu     sync.Mutex
-	moved  sync.Cond // something was written, encoded or closed
+	moved  sync.Cond // something was written, or it was closed
 	out    bytes.Buffer
-	burst  int // retained messages routed and not yet encoded, at least
 	closed bool
 	cause  error // why we closed it; nil when mochi or the client did
 	done   chan struct{}
@@ -62,11 +61,11 @@ func (c *conn) Write(b []byte) (int, error) {
 	return c.out.Write(b)
 }
 
-// pending returns how many bytes wait to be written.
-func (c *conn) pending() int {
+// Room reports whether messages should be written.
+func (c *conn) Room() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.out.Len()
+	return c.out.Len() < roomBytes
 }
 
 // SetDeadline is how mochi applies the keepalive.
@@ -106,8 +105,9 @@ func (c *conn) shut(cause error) {
 	_ = c.Conn.SetWriteDeadline(time.Now().Add(lingerTime))
 }
 
-// flush writes to the socket until the connection is closed.
-func (c *conn) flush() {
+// flush writes to the socket until the connection is closed, and calls drained
+// whenever it has made room.
+func (c *conn) flush(drained func()) {
 	chunk := make([]byte, chunkBytes)
 	for {
 		n := c.take(chunk)
@@ -119,6 +119,9 @@ func (c *conn) flush() {
 			c.shut(writeError(err))
 			c.mu.Unlock()
 			return
+		}
+		if c.Room() {
+			drained()
 		}
 	}
 }
@@ -138,7 +141,6 @@ func (c *conn) take(chunk []byte) int {
 	if !c.closed {
 		_ = c.Conn.SetWriteDeadline(time.Now().Add(c.stall))
 	}
-	c.moved.Broadcast()
 	return n
 }
 
@@ -157,38 +159,4 @@ func (c *conn) linger() {
 		_, _ = io.Copy(io.Discard, c.Conn)
 	}
 	_ = c.Conn.Close()
-}
-
-// routed counts a retained message routed to this client and waits while the
-// client is too far behind. Only the goroutine that reads from the client calls
-// it.
-func (c *conn) routed() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.burst++
-	c.catchUp()
-}
-
-// encoded counts a message on its way from mochi's router into the buffer.
-func (c *conn) encoded() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.burst = max(c.burst-1, 0)
-	if c.burst == maxBurst {
-		c.moved.Broadcast()
-	}
-}
-
-// resending waits while the client is too far behind. Only the goroutine that
-// reads from the client calls it.
-func (c *conn) resending() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.catchUp()
-}
-
-func (c *conn) catchUp() {
-	for !c.closed && (c.burst > maxBurst || c.out.Len() > c.limit/8) {
-		c.moved.Wait()
-	}
 }

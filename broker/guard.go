@@ -47,31 +47,29 @@ func (g guard) protects(name string) bool {
 }
 
 // allow reports why a client may not publish to name, or CodeSuccess.
-func (b *Broker) allow(name string, retain bool) packets.Code {
+func (b *Broker) allow(name string) packets.Code {
 	switch {
 	case topic.CheckName(name) != nil || levels(name) > b.limits.Levels:
 		return packets.ErrTopicNameInvalid
 	case b.guard.protects(name):
 		return packets.ErrNotAuthorized
-	case retain && b.retainedFull(name):
+	}
+	return packets.CodeSuccess
+}
+
+// room reports why a client's message can't be kept, or CodeSuccess. The order
+// lock is held.
+func (b *Broker) room(m topic.Message) packets.Code {
+	if m.Retain && len(m.Payload) > 0 && b.retained.full(m.Topic, len(m.Topic)+len(m.Payload), b.limits) {
 		return packets.ErrQuotaExceeded
 	}
 	return packets.CodeSuccess
 }
 
-func (b *Broker) retainedFull(name string) bool {
-	store := b.server.Topics.Retained
-	if store.Len() < b.limits.Retained {
-		return false
-	}
-	_, replaces := store.Get(name)
-	return !replaces
-}
-
 // admit reports why a client may not connect, or CodeSuccess.
 func (b *Broker) admit(cl *mqtt.Client, pk packets.Packet) packets.Code {
 	if pk.Connect.WillFlag {
-		if code := b.allow(pk.Connect.WillTopic, false); code != packets.CodeSuccess {
+		if code := b.allow(pk.Connect.WillTopic); code != packets.CodeSuccess {
 			return code
 		}
 	}

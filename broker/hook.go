@@ -2,14 +2,17 @@ package broker
 
 import (
 	"math"
-	"sync/atomic"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"sluice/broker/session"
 )
 
-// hook is where mochi calls us. Except for wills its methods run in the
-// goroutine that reads from the client, unless they say otherwise.
+// hook is where mochi calls us. What goes from clients to subscribers passes by
+// mochi here: it decodes packets, answers SUBSCRIBE and keeps the connections, and
+// of messages it sees its own of $SYS only. The methods run in the goroutine that
+// reads from the client, unless they say otherwise.
 type hook struct {
 	mqtt.HookBase
 	broker *Broker
@@ -20,8 +23,8 @@ func (h *hook) ID() string { return "sluice" }
 func (h *hook) Provides(b byte) bool {
 	switch b {
 	case mqtt.OnConnectAuthenticate, mqtt.OnACLCheck, mqtt.OnConnect, mqtt.OnSessionEstablish, mqtt.OnSessionEstablished,
-		mqtt.OnPacketRead, mqtt.OnPacketEncode, mqtt.OnSubscribe, mqtt.OnPublish, mqtt.OnPublished,
-		mqtt.OnRetainPublished, mqtt.OnQosPublish, mqtt.OnWill, mqtt.OnWillSent:
+		mqtt.OnPacketRead, mqtt.OnPacketEncode, mqtt.OnPacketSent, mqtt.OnSubscribe, mqtt.OnSubscribed, mqtt.OnUnsubscribe,
+		mqtt.OnPublish, mqtt.OnClientExpired:
 		return true
 	}
 	return false
@@ -29,14 +32,7 @@ func (h *hook) Provides(b byte) bool {
 
 func (h *hook) OnConnectAuthenticate(*mqtt.Client, packets.Packet) bool { return true }
 
-// OnACLCheck is called for each subscriber that a message is routed to, in the
-// publisher's goroutine, and for each subscription.
-func (h *hook) OnACLCheck(cl *mqtt.Client, _ string, _ bool) bool {
-	if p, ok := peerOf(cl); ok && p.behind(cl) {
-		h.broker.strained.Store(true)
-	}
-	return true
-}
+func (h *hook) OnACLCheck(*mqtt.Client, string, bool) bool { return true }
 
 func (h *hook) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 	if code := h.broker.admit(cl, pk); code != packets.CodeSuccess {
@@ -45,51 +41,52 @@ func (h *hook) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 	}
 	p, _ := peerOf(cl)
 	p.client.Store(cl)
-	// What an inline client publishes mochi routes and leaves unanswered: the
-	// answer is ours.
-	cl.Net.Inline = true
+	p.terms = session.Terms{
+		Version: pk.ProtocolVersion, ReceiveMaximum: int(pk.Properties.ReceiveMaximum), MaximumPacket: int(pk.Properties.MaximumPacketSize),
+	}
+	cl.Properties.Will = mqtt.Will{}
+	cl.Net.Inline = true // mochi leaves the checks of what it publishes to us
 	// Mochi keeps aliases beyond the connection that they belong to.
 	cl.Properties.Props.TopicAliasMaximum = 0
-	// Its flow control loses messages and deadlocks (a recursive read lock in
-	// Inflight.NextImmediate) once the send quota is not zero.
-	cl.Properties.Props.ReceiveMaximum = 0
-	limitWillDelay(cl)
 	return nil
 }
 
-// limitWillDelay makes a delayed will leave before the session ends, which mochi
-// forgets.
-func limitWillDelay(cl *mqtt.Client) {
-	expiry := min(cl.Properties.Props.SessionExpiryInterval, sessionExpiry)
-	cl.Properties.Will.WillDelayInterval = min(cl.Properties.Will.WillDelayInterval, max(expiry, 1)-1)
-}
-
+// OnSessionEstablish runs before mochi ends an earlier connection of the client.
 func (h *hook) OnSessionEstablish(cl *mqtt.Client, pk packets.Packet) {
 	p, _ := peerOf(cl)
-	if earlier, ok := h.broker.server.Clients.Get(cl.ID); ok {
-		p.resume(earlier, pk.Connect.Clean)
-	}
+	earlier, known := h.broker.server.Clients.Get(cl.ID)
+	fresh := pk.Connect.Clean || !known || sessionLeft(earlier) == 0
+	h.broker.enrol(p, cl.ID, fresh)
 }
 
-// OnSessionEstablished sets the quotas again that mochi has set since OnConnect.
-// Receiving is bounded by what is owed.
+// OnSessionEstablished runs after CONNACK.
 func (h *hook) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
-	cl.State.Inflight.ResetSendQuota(0)
-	cl.State.Inflight.ResetReceiveQuota(math.MaxInt32)
+	cl.State.Inflight.ResetReceiveQuota(math.MaxInt32) // receiving is bounded by what is owed
+	p, _ := peerOf(cl)
+	p.subscriber.Load().session.Attach(p, p.terms)
 }
 
-// OnPacketRead keeps packet identifiers of the client away from mochi, which
-// looks them up among those of the other direction.
+// OnPacketRead keeps the acknowledgements of both directions from mochi, which
+// looks up packet identifiers in one set for both. Nothing but that keeps it from
+// answering them, so that connections need no filter below it.
 func (h *hook) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
 	p, _ := peerOf(cl)
 	switch pk.FixedHeader.Type {
-	case packets.Pubrel:
-		p.release(pk.PacketID)
+	case packets.Connect:
+		if p.will = willOf(pk); p.will != nil && len(pk.Connect.WillPayload) == 0 {
+			pk.Connect.WillPayload = []byte{0} // else mochi refuses it
+		}
+	case packets.Puback, packets.Pubrec, packets.Pubrel, packets.Pubcomp:
+		p.acknowledged(pk)
 		return packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Puback}}, nil // which mochi ignores
 	case packets.Subscribe, packets.Unsubscribe:
 		if pk.PacketID != 0 {
 			p.request = pk.PacketID
 			pk.PacketID, pk.FixedHeader.Qos = 0, 0
+		}
+	case packets.Disconnect:
+		if discards(pk, cl.Properties.Props) {
+			p.will = nil
 		}
 	}
 	return pk, nil
@@ -99,11 +96,10 @@ func (h *hook) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet,
 func (h *hook) OnPacketEncode(cl *mqtt.Client, pk packets.Packet) packets.Packet {
 	p, _ := peerOf(cl)
 	switch pk.FixedHeader.Type {
-	case packets.Publish:
-		p.encoded()
 	case packets.Suback, packets.Unsuback:
 		pk.PacketID = p.request
 	case packets.Connack:
+		pk.SessionPresent = p.resumed
 		pk.Properties.MaximumPacketSize = uint32(h.broker.limits.PacketBytes)
 	case packets.Disconnect:
 		if cl.Properties.ProtocolVersion < 5 {
@@ -113,10 +109,19 @@ func (h *hook) OnPacketEncode(cl *mqtt.Client, pk packets.Packet) packets.Packet
 	return pk
 }
 
+// OnPacketSent lets the messages go that waited for SUBACK. It runs in any
+// goroutine.
+func (h *hook) OnPacketSent(cl *mqtt.Client, pk packets.Packet, _ []byte) {
+	if p, _ := peerOf(cl); pk.FixedHeader.Type == packets.Suback {
+		p.subscriber.Load().session.Release(p)
+	}
+}
+
 // OnSubscribe makes mochi refuse the filters that we do (MQTT 5: 0x8F): it
 // refuses an empty one.
 func (h *hook) OnSubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet {
-	room := h.broker.limits.Filters - cl.State.Subscriptions.Len()
+	p, _ := peerOf(cl)
+	room := h.broker.limits.Filters - h.broker.filters(p)
 	for i := range pk.Filters {
 		if i >= room || !h.broker.subscribable(pk.Filters[i].Filter) {
 			pk.Filters[i].Filter = ""
@@ -125,74 +130,38 @@ func (h *hook) OnSubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet {
 	return pk
 }
 
-func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
-	if p, ok := peerOf(cl); ok {
-		return pk, p.receive(pk)
-	}
-	return pk, nil
-}
-
-func (h *hook) OnPublished(cl *mqtt.Client, pk packets.Packet) {
-	if p, ok := peerOf(cl); ok {
-		p.answer(pk)
-	}
-}
-
-// OnRetainPublished is called for each retained message after a subscription.
-// Mochi drops what its queue for the client cannot take.
-func (h *hook) OnRetainPublished(cl *mqtt.Client, pk packets.Packet) {
-	if p, ok := peerOf(cl); ok && pk.Origin != cl.ID { // its own ones may be skipped ("no local")
-		p.routed()
+// OnSubscribed runs before SUBACK.
+func (h *hook) OnSubscribed(cl *mqtt.Client, pk packets.Packet, codes []byte) {
+	p, _ := peerOf(cl)
+	s := p.subscriber.Load()
+	s.session.Hold(p)
+	for i, code := range codes {
+		if code <= packets.CodeGrantedQos2.Code {
+			h.broker.subscribe(s, pk.Filters[i])
+		}
 	}
 }
 
-// OnQosPublish is called for each message that the subscriber has to
-// acknowledge, in the publisher's goroutine, and again when it is resent.
-func (h *hook) OnQosPublish(cl *mqtt.Client, pk packets.Packet, _ int64, _ int) {
-	p, ok := peerOf(cl)
-	if !ok || pk.FixedHeader.Type != packets.Publish {
-		return
-	}
-	if pk.FixedHeader.Dup {
-		p.resending()
-		return
-	}
-	h.broker.boundUnacknowledged(p, cl, pk.PacketID)
-}
-
-// boundUnacknowledged disconnects a subscriber that acknowledges nothing, and
-// drops what is new for one that is away.
-func (b *Broker) boundUnacknowledged(p *peer, cl *mqtt.Client, id uint16) {
-	limit := b.limits.Unacknowledged + 2*b.server.Topics.Retained.Len()
-	switch {
-	case cl.State.Inflight.Len() <= min(limit, math.MaxUint16-1):
-	case !cl.Closed():
-		b.notice.warn(b.log, "unacknowledged "+cl.ID, "disconnected a client that acknowledges nothing", "client", cl.ID, "limit", limit)
-		p.end(packets.ErrQuotaExceeded)
-	case cl.State.Inflight.Delete(id):
-		atomic.AddInt64(&b.server.Info.Inflight, -1)
-		atomic.AddInt64(&b.server.Info.InflightDropped, 1)
-	}
-}
-
-// OnWill runs when a connection has ended without DISCONNECT. A broker that stops
-// is not a client that fails.
-func (h *hook) OnWill(_ *mqtt.Client, will mqtt.Will) (mqtt.Will, error) {
-	if h.broker.stopped() {
-		return mqtt.Will{}, nil // mochi routes it to nobody
-	}
-	return will, nil
-}
-
-// OnWillSent runs once a will was routed, after its delay.
-func (h *hook) OnWillSent(cl *mqtt.Client, pk packets.Packet) {
-	if pk.TopicName == "" {
-		return
-	}
+func (h *hook) OnUnsubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet {
+	p, _ := peerOf(cl)
 	h.broker.order.Lock()
-	_, err := h.broker.offer(messageOf(pk))
-	h.broker.order.Unlock()
-	if err != nil {
-		h.broker.countRefused(cl, pk.TopicName, packets.ErrQuotaExceeded, err)
+	defer h.broker.order.Unlock()
+	for _, f := range pk.Filters {
+		h.broker.unsubscribe(p.subscriber.Load(), f.Filter)
+	}
+	return pk
+}
+
+// OnPublish leaves mochi nothing to route, to keep or to acknowledge.
+func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
+	p, _ := peerOf(cl)
+	p.receive(pk)
+	return pk, packets.ErrRejectPacket
+}
+
+// OnClientExpired runs in mochi's own goroutine, as long as the client is away.
+func (h *hook) OnClientExpired(cl *mqtt.Client) {
+	if p, ok := peerOf(cl); ok {
+		h.broker.expire(p)
 	}
 }

@@ -2,9 +2,7 @@ package broker_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +11,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"sluice/broker"
+	sessions "sluice/broker/session"
 	"sluice/broker/topic"
 )
 
@@ -117,35 +116,38 @@ func TestPipelining(t *testing.T) {
 	}
 }
 
-// TestStalledSubscriber: a subscriber that does not read keeps nobody waiting
-// and is disconnected; the one beside it gets everything.
+// TestStalledSubscriber: a subscriber that does not read keeps nobody waiting. It
+// has the oldest messages when it comes back, as many as are kept for it, and the
+// one beside it gets everything.
 func TestStalledSubscriber(t *testing.T) {
 	for _, qos := range []byte{0, 1} {
-		b := start(t, broker.Config{Limits: broker.Limits{PendingBytes: 1 << 20}})
+		b := start(t, broker.Config{Limits: broker.Limits{Session: sessions.Limits{SessionBytes: 1 << 20}}})
 		stalled, healthy := connect(t, b, session("stalled", false)), connect(t, b)
 		stalled.subscribe(1, qos, "a")
 		healthy.subscribe(1, qos, "a")
-		clients := b.Stats().Clients
 		var slowest time.Duration
-		payload := strings.Repeat("x", 4000)
+		fill := strings.Repeat("x", 4000)
 		n := 0
-		for ; b.Stats().Clients == clients; n++ {
+		for ; b.Stats().Dropped == 0; n++ {
 			t0 := time.Now()
-			send(t, b, topic.Message{Topic: "a", Payload: []byte(payload), QoS: 1})
+			send(t, b, topic.Message{Topic: "a", Payload: fmt.Append(nil, n, fill), QoS: 1})
 			slowest = max(slowest, time.Since(t0))
-			healthy.wantMessage("a", payload)
+			healthy.wantMessage("a", fmt.Sprint(n, fill))
 		}
-		t.Logf("QoS %d: disconnected after %d messages, slowest Publish %v", qos, n, slowest)
 		if slowest > time.Second {
 			t.Errorf("QoS %d: Publish took %v", qos, slowest)
+		}
+		if got := b.Stats(); got.Sessions.Full != 1 || got.Queued > 1<<20+5000 { // of one, and one message of the other
+			t.Errorf("QoS %d: after %d messages %+v", qos, n, got)
 		}
 		c, ack := tryConnect(t, b, session("stalled", false))
 		if !ack.SessionPresent {
 			t.Error("session lost")
 		}
-		if qos == 1 {
-			c.wantMessage("a", payload)
+		for i := 0; qos == 1 && i < n-1; i++ { // the newest was dropped
+			c.wantMessage("a", fmt.Sprint(i, fill))
 		}
+		c.wantPong()
 	}
 }
 
@@ -171,58 +173,44 @@ func TestStallTimeout(t *testing.T) {
 	until(t, func() bool { return b.Stats().Clients == 0 })
 }
 
-// TestUnacknowledged: a subscriber that acknowledges nothing is disconnected; for
-// one that is away the oldest are kept.
+// TestUnacknowledged: a subscriber that acknowledges nothing gets a window of
+// messages, and the oldest of what was published are kept for it.
 func TestUnacknowledged(t *testing.T) {
+	const window, kept = 10, 50
 	for _, v := range []byte{4, 5} {
-		b := start(t, broker.Config{Limits: broker.Limits{Unacknowledged: 100}})
-		limit := 100 + 2*b.Stats().Retained
+		b := start(t, broker.Config{Limits: broker.Limits{Session: sessions.Limits{Window: window, Messages: kept}}})
 		sub := connect(t, b, version(v), session("c", false))
 		sub.subscribe(1, 1, "a")
-		for i := range limit + 1 {
+		for i := range 100 {
 			send(t, b, topic.Message{Topic: "a", Payload: fmt.Append(nil, i), QoS: 1})
 		}
-		sub.wantEnd(0x97)
-		until(t, func() bool { return b.Stats().Clients == 0 })
-		for range 10 {
-			send(t, b, topic.Message{Topic: "a", Payload: []byte("too late"), QoS: 1})
+		for i := range window {
+			sub.wantUnanswered("a", fmt.Sprint(i), false)
 		}
-		if got := b.Stats().Dropped; got != 10 {
-			t.Errorf("%d dropped, want 10", got)
+		sub.wantSilence()
+		if got := b.Stats().Dropped; got != 100-window-kept {
+			t.Errorf("%d dropped", got)
 		}
+		_ = sub.nc.Close()
 		sub = connect(t, b, version(v), session("c", false))
-		seen := map[string]bool{}
-		for range limit + 1 {
-			pk := sub.want(packets.Publish)
-			sub.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Puback}, PacketID: pk.PacketID})
-			seen[string(pk.Payload)] = true
-		}
-		if len(seen) != limit+1 {
-			t.Errorf("%d messages resent, want %d", len(seen), limit+1)
+		for i := range window + kept {
+			pk := sub.wantMessage("a", fmt.Sprint(i))
+			if pk.FixedHeader.Dup != (i < window) {
+				t.Errorf("message %d has DUP %v", i, pk.FixedHeader.Dup)
+			}
 		}
 		sub.wantPong()
 	}
 }
 
-// wantEnd expects messages, then the end of the connection.
-func (c *client) wantEnd(reason byte) {
+// wantUnanswered expects a message and leaves it without acknowledgement.
+func (c *client) wantUnanswered(name, payload string, dup bool) packets.Packet {
 	c.t.Helper()
-	for {
-		pk, err := c.read(patience)
-		switch {
-		case errors.Is(err, io.EOF) && c.v < 5:
-			return
-		case err != nil:
-			c.t.Fatal(err)
-		case pk.FixedHeader.Type == packets.Disconnect && c.v >= 5:
-			if pk.ReasonCode != reason {
-				c.t.Fatalf("DISCONNECT 0x%02x, want 0x%02x", pk.ReasonCode, reason)
-			}
-			return
-		case pk.FixedHeader.Type != packets.Publish:
-			c.t.Fatalf("got %s", packets.PacketNames[pk.FixedHeader.Type])
-		}
+	pk := c.want(packets.Publish)
+	if pk.TopicName != name || string(pk.Payload) != payload || pk.FixedHeader.Dup != dup {
+		c.t.Fatalf("got %s %q, DUP %v, want %s %q", pk.TopicName, pk.Payload, pk.FixedHeader.Dup, name, payload)
 	}
+	return pk
 }
 
 // TestRetainedBurst: a subscriber gets all retained messages, however many there

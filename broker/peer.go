@@ -6,11 +6,12 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
-	"sluice/broker/topic"
+	"sluice/broker/session"
 )
 
 // peer is one connection and what belongs to it beyond mochi's client: what it
@@ -22,17 +23,20 @@ type peer struct {
 	ctx    context.Context             // ends with the connection
 	cancel context.CancelFunc
 	owed   chan debt
-	inbox  *inbox
+
+	subscriber atomic.Pointer[subscriber] // its session, once CONNECT was accepted
 
 	// Of the goroutine that reads from the client.
-	accepted debt   // of the message being routed
-	routing  bool   // the order lock is held
-	ending   bool   // a message was refused in a way that ends the connection
-	request  uint16 // packet identifier of the SUBSCRIBE or UNSUBSCRIBE at work
+	resumed bool          // the session is an earlier one
+	terms   session.Terms // of CONNECT
+	will    *will         // nil: none, or taken back
+	routing bool          // the order lock is held
+	ending  bool          // a message was refused in a way that ends the connection
+	request uint16        // packet identifier of the SUBSCRIBE or UNSUBSCRIBE at work
 }
 
 func newPeer(b *Broker, nc net.Conn) *peer {
-	p := &peer{conn: newConn(nc, b.limits), broker: b, owed: make(chan debt, b.limits.Owed), inbox: &inbox{}}
+	p := &peer{conn: newConn(nc, b.limits), broker: b, owed: make(chan debt, b.limits.Owed)}
 	p.ctx, p.cancel = context.WithCancel(b.acks)
 	return p
 }
@@ -46,9 +50,10 @@ func peerOf(cl *mqtt.Client) (*peer, bool) {
 // serve lets mochi read from the connection until either side ends it.
 func (p *peer) serve(establish func(net.Conn) error) {
 	var own sync.WaitGroup
-	own.Go(p.flush)
+	own.Go(func() { p.flush(p.pump) })
 	own.Go(p.acknowledge)
 	err := p.converse(establish)
+	p.part()
 	_ = p.Close()
 	p.cancel()
 	own.Wait()
@@ -69,30 +74,36 @@ func (p *peer) converse(establish func(net.Conn) error) (err error) {
 			panic(r) // with the order lock held there is no going on
 		}
 		err = fmt.Errorf("malformed packet: %v", r)
-		p.abandon()
 	}()
 	return establish(p)
 }
 
-// abandon does for a client what mochi does at the end of a connection.
-func (p *peer) abandon() {
+// part ends what the connection has to do with its session. Mochi may have
+// forgotten the client before, or not: after a panic it has not.
+func (p *peer) part() {
 	cl := p.client.Load()
 	if cl == nil {
 		return
 	}
-	if w := cl.Properties.Will; w.Flag != 0 && !p.broker.stopped() {
-		m := topic.Message{Topic: w.TopicName, Payload: w.Payload, QoS: w.Qos, Retain: w.Retain}
-		if err := p.broker.Publish(context.Background(), m); err != nil {
-			p.broker.countRefused(cl, m.Topic, packets.ErrQuotaExceeded, err)
-		}
-	}
-	v5 := cl.Properties.ProtocolVersion >= 5
-	expired := v5 && cl.Properties.Props.SessionExpiryInterval == 0 || !v5 && cl.Properties.Clean
-	if expired && !cl.IsTakenOver() {
-		cl.ClearInflights()
+	left := sessionLeft(cl)
+	p.execute(left)
+	p.broker.depart(p, left == 0)
+	if known, ok := p.broker.server.Clients.Get(cl.ID); left == 0 && ok && known == cl {
 		p.broker.server.UnsubscribeClient(cl)
 		p.broker.server.Clients.Delete(cl.ID)
 	}
+}
+
+// sessionLeft returns how long a session outlives its connection.
+func sessionLeft(cl *mqtt.Client) time.Duration {
+	seconds := uint32(sessionExpiry)
+	switch {
+	case cl.Properties.ProtocolVersion >= 5:
+		seconds = min(seconds, cl.Properties.Props.SessionExpiryInterval)
+	case cl.Properties.Clean:
+		seconds = 0
+	}
+	return time.Duration(seconds) * time.Second
 }
 
 func (p *peer) report(err error) {
@@ -111,10 +122,25 @@ func (p *peer) id() string {
 	return ""
 }
 
-// behind reports whether the client, as a subscriber, has half of what may be
-// pending, so that its publishers should slow down.
-func (p *peer) behind(cl *mqtt.Client) bool {
-	return cl.State.Inflight.Len() > writesPending/2 && !cl.Closed() || p.pending() > p.limit/2
+// Send writes a message for the session.
+func (p *peer) Send(packet []byte) error {
+	n, err := p.Write(packet)
+	if err != nil {
+		return err
+	}
+	info := p.broker.server.Info
+	atomic.AddInt64(&info.BytesSent, int64(n))
+	atomic.AddInt64(&info.PacketsSent, 1)
+	if packet[0]>>4 == packets.Publish {
+		atomic.AddInt64(&info.MessagesSent, 1)
+	}
+	return nil
+}
+
+func (p *peer) pump() {
+	if s := p.subscriber.Load(); s != nil {
+		s.session.Pump()
+	}
 }
 
 // end disconnects the client, with a reason if it can be told. Unlike mochi's

@@ -3,15 +3,12 @@ package broker
 import (
 	"context"
 	"sync"
-	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
-)
 
-// strainPause is the least time between two messages of a client while one of
-// their subscribers is behind.
-const strainPause = 5 * time.Millisecond
+	"sluice/broker/topic"
+)
 
 // debt is the answer to a message of QoS 1 or 2, in the order of the messages.
 type debt struct {
@@ -29,56 +26,55 @@ func debtFor(pk packets.Packet) debt {
 	return d
 }
 
-// receive decides about a client's message before mochi routes it: nil lets it
-// pass, with the order lock held until answer.
-func (p *peer) receive(pk packets.Packet) error {
+// receive takes a client's message, or not, and sees to its answer.
+func (p *peer) receive(pk packets.Packet) {
 	if p.ending || p.broker.stopped() {
-		return packets.ErrRejectPacket // unanswered, so that the client keeps it
+		return // unanswered, so that the client keeps it
 	}
-	if code := p.broker.allow(pk.TopicName, pk.FixedHeader.Retain && len(pk.Payload) > 0); code != packets.CodeSuccess {
-		return p.refuse(pk, code, code)
+	m := messageOf(pk)
+	if code := p.broker.allow(m.Topic); code != packets.CodeSuccess {
+		p.refuse(pk, code, code)
+		return
 	}
-	d := debtFor(pk)
 	p.enter()
-	if wait, repeated := p.inbox.find(d.id); repeated && d.kind == packets.Pubrec {
-		p.leave()
-		d.wait = wait
+	d, code, err := p.accept(pk, m)
+	p.leave()
+	switch {
+	case code != packets.CodeSuccess:
+		p.refuse(pk, code, err)
+	case m.QoS > 0:
 		p.owe(d)
-		return packets.ErrRejectPacket
 	}
-	wait, err := p.broker.offer(messageOf(pk))
-	if err != nil && pk.FixedHeader.Qos > 0 {
-		p.leave()
-		return p.refuse(pk, packets.ErrQuotaExceeded, err)
-	}
-	if err != nil {
-		p.broker.countRefused(p.client.Load(), pk.TopicName, packets.ErrQuotaExceeded, err)
-	}
-	d.wait = wait
-	if d.kind == packets.Pubrec {
-		p.inbox.add(d)
-	}
-	p.accepted = d
-	return nil
 }
 
-// answer ends what receive has begun, after mochi has routed the message. A
-// publisher that is faster than one of its subscribers is slowed down, but never
-// below what strainPause allows.
-func (p *peer) answer(pk packets.Packet) {
-	strained := p.broker.strained.Swap(false)
-	p.leave()
-	if strained {
-		p.broker.pause(strainPause)
+// accept offers a message to the taps and routes it, unless it is a repetition.
+// The order lock is held.
+func (p *peer) accept(pk packets.Packet, m topic.Message) (debt, packets.Code, error) {
+	d, s := debtFor(pk), p.subscriber.Load()
+	if wait, repeated := s.inbox.find(d.id); repeated && d.kind == packets.Pubrec {
+		d.wait = wait
+		return d, packets.CodeSuccess, nil
 	}
-	if pk.FixedHeader.Qos > 0 {
-		p.owe(p.accepted)
+	if code := p.broker.room(m); code != packets.CodeSuccess {
+		return d, code, code
 	}
+	wait, err := p.broker.offer(m)
+	if err != nil && m.QoS > 0 {
+		return d, packets.ErrQuotaExceeded, err
+	}
+	if err != nil {
+		p.broker.countRefused(p.client.Load(), m.Topic, packets.ErrQuotaExceeded, err)
+	}
+	if d.wait = wait; d.kind == packets.Pubrec {
+		s.inbox.add(d)
+	}
+	p.broker.route(publicationOf(m, pk.Properties, s))
+	return d, packets.CodeSuccess, nil
 }
 
 // refuse answers a message that is not taken. Before MQTT 5 the only way is to
 // disconnect, once everything sooner has been acknowledged.
-func (p *peer) refuse(pk packets.Packet, code packets.Code, cause error) error {
+func (p *peer) refuse(pk packets.Packet, code packets.Code, cause error) {
 	p.broker.countRefused(p.client.Load(), pk.TopicName, code, cause)
 	if pk.FixedHeader.Qos > 0 {
 		d := debtFor(pk)
@@ -86,7 +82,6 @@ func (p *peer) refuse(pk packets.Packet, code packets.Code, cause error) error {
 		p.ending = p.version() < 5
 		p.owe(d)
 	}
-	return packets.ErrRejectPacket
 }
 
 func (p *peer) enter() {
@@ -155,7 +150,7 @@ func (p *peer) pay(d debt) bool {
 	}
 	if d.refusal != packets.CodeSuccess {
 		if d.kind == packets.Pubrec {
-			p.inbox.remove(d.id)
+			p.subscriber.Load().inbox.remove(d.id)
 		}
 		if p.version() < 5 {
 			p.end(d.refusal)
@@ -165,17 +160,33 @@ func (p *peer) pay(d debt) bool {
 	return p.write(d.kind, d.id, d.refusal) == nil
 }
 
-// release completes a QoS 2 message.
-func (p *peer) release(id uint16) {
-	code := packets.CodeSuccess
-	if !p.inbox.remove(id) {
-		code = packets.ErrPacketIdentifierNotFound
+// acknowledged goes on with an exchange of QoS 1 or 2, of either direction.
+func (p *peer) acknowledged(pk packets.Packet) {
+	s := p.subscriber.Load()
+	refused := pk.ReasonCode >= packets.ErrUnspecifiedError.Code
+	switch id := pk.PacketID; pk.FixedHeader.Type {
+	case packets.Puback:
+		s.session.Puback(id)
+	case packets.Pubrec:
+		if !s.session.Pubrec(id, refused) && !refused {
+			_ = p.write(packets.Pubrel, id, packets.ErrPacketIdentifierNotFound)
+		}
+	case packets.Pubcomp:
+		s.session.Pubcomp(id)
+	case packets.Pubrel:
+		code := packets.CodeSuccess
+		if !s.inbox.remove(id) {
+			code = packets.ErrPacketIdentifierNotFound
+		}
+		_ = p.write(packets.Pubcomp, id, code)
 	}
-	_ = p.write(packets.Pubcomp, id, code)
 }
 
 func (p *peer) write(kind byte, id uint16, code packets.Code) error {
 	pk := packets.Packet{FixedHeader: packets.FixedHeader{Type: kind}, PacketID: id, ReasonCode: code.Code}
+	if kind == packets.Pubrel {
+		pk.FixedHeader.Qos = 1 // as the flags of PUBREL are
+	}
 	if code != packets.CodeSuccess {
 		pk.Properties.ReasonString = code.Reason
 	}
@@ -213,15 +224,4 @@ func (i *inbox) remove(id uint16) bool {
 	_, ok := i.held[id]
 	delete(i.held, id)
 	return ok
-}
-
-// resume continues the session of an earlier connection, if it has one; mochi is
-// about to do the same.
-func (p *peer) resume(earlier *mqtt.Client, clean bool) {
-	if clean || earlier.Properties.Clean && earlier.Properties.ProtocolVersion < 5 {
-		return
-	}
-	if old, ok := peerOf(earlier); ok {
-		p.inbox = old.inbox
-	}
 }

@@ -56,7 +56,7 @@ func (e entry) expired() bool {
 }
 
 // number returns the next ordinal whose packet identifier is not in use. What is
-// queued uses fewer than half of them in a row, so that only those in flight,
+// queued is too little to come round to itself, so that only those in flight,
 // which may be much older, are in the way.
 func (s *Session) number() uint64 {
 	for {
@@ -86,7 +86,7 @@ func (s *Session) Pump() {
 }
 
 func (s *Session) pump() {
-	for s.link != nil && s.holds == 0 && s.link.Room() {
+	for s.link != nil && !s.held && s.link.Room() {
 		if !s.again() && !s.next() {
 			return
 		}

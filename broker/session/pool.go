@@ -9,7 +9,7 @@ import (
 type Limits struct {
 	SessionBytes int   // queued and in flight for one session (16 MiB)
 	TotalBytes   int64 // for all of them (64 MiB)
-	Messages     int   // queued for one session, at most 32767, which is the default
+	Messages     int   // queued for one session, at most 40000, which is the default
 	Window       int   // in flight to one client, at most 16384 (1024)
 }
 
@@ -24,7 +24,7 @@ func (l Limits) withDefaults() Limits {
 
 // Together they leave packet identifiers free.
 const (
-	maxMessages = 32767
+	maxMessages = 40000
 	maxWindow   = 16384
 )
 

@@ -65,7 +65,7 @@ type Session struct {
 	link    Link // nil: the client is away
 	terms   Terms
 	window  int
-	holds   int // calls of Hold
+	held    bool
 	closed  bool
 	bytes   int
 	queue   deque[entry]       // not sent yet, in order
@@ -108,14 +108,15 @@ func (e entry) cost() int {
 
 // Attach connects the session to a client. What was in flight is sent again, in
 // its order, PUBLISH with DUP [MQTT-4.4.0-1], then what is queued. An earlier link
-// gets nothing more.
+// gets nothing more, as if it had been detached.
 func (s *Session) Attach(link Link, terms Terms) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return
 	}
-	s.link, s.terms = link, terms
+	s.detach() // from a connection that is taken over
+	s.link, s.terms, s.held = link, terms, false
 	s.window = s.pool.limits.Window
 	if terms.ReceiveMaximum > 0 {
 		s.window = min(s.window, terms.ReceiveMaximum)
@@ -174,19 +175,22 @@ func (s *Session) Attached() bool {
 	return s.link != nil
 }
 
-// Hold keeps messages from being sent until Release.
-func (s *Session) Hold() {
+// Hold keeps messages from being sent on link until Release. It does nothing if
+// link is not the session's.
+func (s *Session) Hold(link Link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.holds++
+	s.held = s.held || s.link == link
 }
 
-// Release ends one Hold.
-func (s *Session) Release() {
+// Release ends Hold.
+func (s *Session) Release(link Link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.holds--
-	s.pump()
+	if s.link == link {
+		s.held = false
+		s.pump()
+	}
 }
 
 // Close forgets everything: the session has ended.

@@ -140,11 +140,17 @@ func TestHold(t *testing.T) {
 	s := session.NewPool(session.Limits{}).New()
 	l := newLink(4)
 	s.Attach(l, v4)
-	s.Hold()
+	s.Hold(l)
 	deliver(t, s, 1, 1, 2)
+	s.Release(newLink(4)) // of somebody else
 	wantPackets(t, l)
-	s.Release()
+	s.Release(l)
 	wantPackets(t, l, "1 1", "2 2")
+	s.Hold(l)
+	s.Hold(newLink(4))
+	l = newLink(4)
+	s.Attach(l, v4) // which is held by nobody
+	wantPackets(t, l, "1 1 again", "2 2 again")
 }
 
 func TestExpiry(t *testing.T) {
