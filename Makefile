@@ -102,7 +102,7 @@ libmodbus: ## installs what only these two benchmarks need, when it is missing
 # The other side of the tests, none of it ours.
 .PHONY: peers
 peers: ## installs what the tests talk to, when it is missing (Debian and npm packages)
-	$(say) 'a C compiler for the race detector, mosquitto, Modbus tools and slaves, QEMU, ajv'
+	$(say) 'a C compiler for the race detector, mosquitto, proxies, Modbus tools and slaves, QEMU, ajv'
 	@$(begin-needs) \
 	need gcc command -v gcc; \
 	need libc6-dev test -e /usr/include/stdlib.h; \
@@ -110,6 +110,8 @@ peers: ## installs what the tests talk to, when it is missing (Debian and npm pa
 	need mosquitto-clients command -v mosquitto_sub; \
 	need socat command -v socat; \
 	need jq command -v jq; \
+	need tinyproxy-bin command -v tinyproxy; \
+	need microsocks command -v microsocks; \
 	need e2fsprogs command -v mkfs.ext4; \
 	need mbpoll command -v mbpoll; \
 	need python3-pymodbus /usr/bin/python3 -c 'import pymodbus'; \

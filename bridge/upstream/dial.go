@@ -4,9 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
+	"strings"
 
 	"sluice/broker/topic"
 )
@@ -32,7 +32,11 @@ func Dial(ctx context.Context, cfg Config) (*Path, error) {
 	if cfg.Connect == nil {
 		cfg.Connect = connect
 	}
-	raw, err := cfg.Connect(ctx, u.Host)
+	to := func() (net.Conn, error) { return cfg.Connect(ctx, u.Host) }
+	if cfg.Proxy != nil {
+		to = func() (net.Conn, error) { return cfg.Proxy.dial(ctx, cfg.Connect, u.Host) }
+	}
+	raw, err := to()
 	if err != nil {
 		return nil, err
 	}
@@ -49,30 +53,42 @@ func (p *Path) Close() error { return p.raw.Close() }
 // change. Either way the path is used up.
 func (p *Path) Open(ctx context.Context, will *topic.Message) (*Session, error) {
 	conn := p.raw
-	if p.url.Scheme == "mqtts" {
+	if encrypted(p.url) {
 		secure := tls.Client(p.raw, tlsConfig(p.cfg.TLS, p.url.Hostname()))
 		if err := secure.HandshakeContext(ctx); err != nil {
 			p.raw.Close()
-			return nil, fmt.Errorf("TLS with %s: %w", p.url.Host, err)
+			return nil, tlsError(err, p.url.Host)
 		}
 		conn = secure
+	}
+	if strings.HasPrefix(p.url.Scheme, "ws") {
+		inside, err := upgrade(ctx, conn, p.url)
+		if err != nil {
+			return nil, err
+		}
+		conn = inside
 	}
 	return handshake(ctx, newWire(p.raw, conn, silence(p.cfg.KeepAlive)), p.cfg, will)
 }
 
-// endpoint parses an address and fills in the port. Errors leave the address
-// out: someone may have put a password into it.
+// endpoint parses an address and fills in the port, and the path of a WebSocket.
+// Errors leave the address out: someone may have put a password into it.
 func endpoint(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
-	ports := map[string]string{"mqtt": "1883", "mqtts": "8883"}
+	ports := map[string]string{"mqtt": "1883", "mqtts": "8883", "ws": "80", "wss": "443"}
 	if err != nil || ports[u.Scheme] == "" || u.Hostname() == "" || u.User != nil {
-		return nil, errors.New("upstream address is not of the form mqtt://host:1883 or mqtts://host:8883")
+		return nil, errors.New("upstream address is not of the form mqtts://host:8883, mqtt://host:1883, wss://host:443/mqtt or ws://host:80/mqtt")
 	}
 	if u.Port() == "" {
 		u.Host = net.JoinHostPort(u.Hostname(), ports[u.Scheme])
 	}
+	if strings.Trim(u.Path, "/") == "" {
+		u.Path = "/mqtt"
+	}
 	return u, nil
 }
+
+func encrypted(u *url.URL) bool { return u.Scheme == "mqtts" || u.Scheme == "wss" }
 
 func tlsConfig(base *tls.Config, host string) *tls.Config {
 	cfg := &tls.Config{}

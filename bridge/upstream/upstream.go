@@ -38,15 +38,17 @@ const (
 
 // Config says which broker to reach, and as whom.
 type Config struct {
-	URL      string // mqtt://host:1883, or mqtts://host:8883 for TLS; the ports shown may be left out
+	URL      string // mqtt://host:1883, mqtts://host:8883 with TLS; or by WebSocket ws://host:80/mqtt, wss://host:443/mqtt; ports and paths shown may be left out
 	ClientID string
 	Username string // empty: anonymous
 	Password string
 
-	// TLS holds roots and a client certificate for mqtts; nil means the roots of
+	// TLS holds roots and a client certificate for mqtts and wss; nil means the roots of
 	// the system. The server name defaults to the host of URL, the oldest version
 	// to 1.2.
 	TLS *tls.Config
+
+	Proxy *Proxy // nil: none
 
 	// Connect opens the connection that TLS and MQTT run on; nil means TCP.
 	Connect func(ctx context.Context, address string) (net.Conn, error)

@@ -9,7 +9,10 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 const (
@@ -164,6 +167,7 @@ func (w *wire) flush() {
 		}
 		batch, wait, last := w.cut(time.Now())
 		if err := w.send(batch); err != nil {
+			w.lastWords(err)
 			w.end(fmt.Errorf("sending to upstream: %w", err))
 			return
 		}
@@ -207,6 +211,19 @@ func (w *wire) owe(n int) {
 	w.owed += n
 	if n < 0 && len(w.out) > 0 {
 		w.signal()
+	}
+}
+
+// lastWords lets Read find out why the other side hung up, if it said so.
+func (w *wire) lastWords(err error) {
+	if !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+		return
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-w.done:
+	case <-timer.C:
 	}
 }
 
@@ -258,8 +275,12 @@ func (w *wire) lingers() bool {
 
 // readable turns what Read meets most often into words for a technician.
 func readable(err error) error {
+	if said := alert(err); said != "" {
+		return errors.New("upstream refuses this gateway: " + said)
+	}
+	_, goodbye := errors.AsType[*websocket.CloseError](err)
 	switch {
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF) || goodbye:
 		return errors.New("upstream closed the connection")
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return errors.New("upstream is silent")

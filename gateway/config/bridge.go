@@ -3,9 +3,7 @@ package config
 import (
 	"fmt"
 	"net"
-	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -42,7 +40,7 @@ func (r *reader) bridges(n mapping.Node) []Bridge {
 }
 
 func (r *reader) bridge(n mapping.Node) Bridge {
-	m := n.As("bridge").Map("id", "url", "allow_plaintext", "client_id", "username", "password", "tls", "keepalive", "queue", "send")
+	m := n.As("bridge").Map("id", "url", "allow_plaintext", "client_id", "username", "password", "tls", "proxy", "keepalive", "queue", "send")
 	b := Bridge{ID: m.Need("id", "cloud").ID()}
 	m = m.Named(fmt.Sprintf("bridge %q", b.ID))
 	b.URL = r.brokerURL(m.Need("url", "mqtts://mqtt.example.com:8883"), m.Get("allow_plaintext").Bool(false))
@@ -50,98 +48,25 @@ func (r *reader) bridge(n mapping.Node) Bridge {
 	if id := m.Get("client_id"); id.Present() {
 		b.ClientID = r.expand(id)
 	}
-	b.Username = m.Get("username").Text()
+	b.Username, b.UsernameFile = r.username(m.Get("username"))
 	b.PasswordFile = r.password(m.Get("password"))
 	r.tls(&b, m.Get("tls"))
+	b.Proxy = r.proxy(m.Get("proxy"))
 	b.KeepAlive = m.Get("keepalive").Duration(minKeepAlive, maxKeepAlive, defaultKeepAlive)
 	b.Queue = r.queue(m.Get("queue"))
 	b.Send = r.send(m.Need("send", `[{match: "#"}]`))
 	if send := m.Get("send"); send.Present() && len(b.Send) == 0 {
 		send.Problem("add a rule, e.g. {match: \"{site}/#\"}", "nothing would be sent")
 	}
-	if password := m.Get("password"); b.PasswordFile != "" && b.Username == "" {
+	if password := m.Get("password"); b.PasswordFile != "" && b.Username == "" && b.UsernameFile == "" {
 		password.Problem("add username", "a password goes with a user name")
 	}
 	return b
 }
 
-// brokerURL reads the address of the broker upstream and adds the usual port.
-func (r *reader) brokerURL(n mapping.Node, plaintext bool) string {
-	s := n.Text()
-	if s == "" {
-		return ""
-	}
-	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.Hostname() == "" {
-		n.Problem("write "+guessURL(s), "%q is not the address of a broker", s)
-		return ""
-	}
-	ports := map[string]string{"mqtt": "1883", "mqtts": "8883"}
-	switch {
-	case ports[u.Scheme] == "":
-		n.Problem("write "+guessURL(s), "%q: scheme %q is not known", s, u.Scheme)
-	case u.User != nil:
-		n.Problem("use the keys username and password", "a password does not belong into the address")
-	case u.Path != "" && u.Path != "/":
-		n.Problem("write only the host and the port", "%q has a path", s)
-	case u.Scheme == "mqtt" && !plaintext && !isLoopback(u.Hostname()):
-		n.Problem("write mqtts://, or add allow_plaintext: true if the way there is protected otherwise, such as by a VPN",
-			"mqtt:// to %s sends everything unencrypted", u.Hostname())
-	}
-	if p := u.Port(); p != "" {
-		if number, err := strconv.Atoi(p); err != nil || number < 1 || number > 65535 {
-			n.Problem("write a port from 1 to 65535, e.g. "+ports[u.Scheme], "%q is not a port", p)
-		}
-	} else {
-		u.Host = net.JoinHostPort(u.Hostname(), ports[u.Scheme])
-	}
-	address := u.Scheme + "://" + u.Host
-	r.checkOwnBroker(n, address)
-	return address
-}
-
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// password reads where the password is kept: a file that only its owner can
-// read.
-func (r *reader) password(n mapping.Node) string {
-	if !n.Present() {
-		return ""
-	}
-	if n.IsScalar() {
-		n.Problem("write it to a file of its own and give password: {file: secrets/cloud}", "a password does not belong into the site file")
-		return ""
-	}
-	file := n.Map("file").Need("file", "secrets/cloud")
-	path := r.readable(file)
-	if path == "" {
-		return ""
-	}
-	if info, err := os.Stat(path); err == nil && !r.desk && info.Mode().Perm()&0o007 != 0 {
-		file.Problem("chmod o-rwx "+path, "every user of this machine can read %s", path)
-	}
-	if !r.desk {
-		checkPassword(file, path)
-	}
-	return path
-}
-
-func (r *reader) tls(b *Bridge, n mapping.Node) {
-	m := n.Map("ca", "cert", "key")
-	b.CA, b.Cert, b.Key = r.readable(m.Get("ca")), r.readable(m.Get("cert")), r.readable(m.Get("key"))
-	if m.Get("cert").Present() != m.Get("key").Present() {
-		n.Problem("give both, or neither", "a certificate needs its key and the key its certificate")
-	}
-	if !r.desk {
-		checkAuthorities(m.Get("ca"), b.CA)
-		checkPair(m.Get("cert"), b.Cert, b.Key)
-	}
-	if n.Present() && strings.HasPrefix(b.URL, "mqtt:") {
-		n.Problem("write mqtts:// in url, or leave tls out", "the address begins with mqtt://, which is not encrypted")
-	}
 }
 
 // readable returns the path at n after checking that it is there.

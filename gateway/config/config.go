@@ -60,12 +60,13 @@ type Broker struct {
 // Bridge relays topics to a broker upstream.
 type Bridge struct {
 	ID           string
-	URL          string // mqtt://host:port or mqtts://host:port
+	URL          string // mqtt://host:port, mqtts://host:port, ws://host:port/path or wss://host:port/path
 	ClientID     string
 	Username     string
+	UsernameFile string // path; empty: Username says it
 	PasswordFile string // path; empty for none
-	CA           string // path of a PEM file; empty for the system's authorities
-	Cert, Key    string // paths of the client's certificate and key; empty for none
+	TLS          TLS
+	Proxy        Proxy
 	KeepAlive    time.Duration
 	Queue        Queue
 	Send         []Rule

@@ -60,6 +60,7 @@ func TestReference(t *testing.T) {
 	if _, err := config.Parse("minimal.yaml", []byte(configs.Minimal)); err != nil {
 		t.Error(err)
 	}
+	t.Setenv("CREDENTIALS_DIRECTORY", t.TempDir())
 	_, err := config.Parse("site.yaml", []byte(configs.Reference))
 	problems, _ := errors.AsType[mapping.Problems](err)
 	for _, p := range problems {

@@ -14,7 +14,7 @@ import (
 )
 
 // needed are the programs of other makers that the scripts run.
-var needed = []string{"mosquitto", "mosquitto_pub", "mosquitto_sub", "mbpoll", "socat", "jq", "cc", "node", "mkfs.ext4", "/usr/bin/python3", "qemu-aarch64-static", "qemu-arm-static"}
+var needed = []string{"mosquitto", "mosquitto_pub", "mosquitto_sub", "mbpoll", "socat", "jq", "tinyproxy", "microsocks", "cc", "node", "mkfs.ext4", "/usr/bin/python3", "qemu-aarch64-static", "qemu-arm-static"}
 
 // bin is the folder with the programs under test: sluice, and sluice-arm64 and
 // sluice-armv7 for other boards.
@@ -105,6 +105,8 @@ func TestScripts(t *testing.T) {
 			"unfill":     unfill,
 			"remount":    remount,
 			"publish":    publish,
+			"certify":    certificates,
+			"proxy":      proxy,
 		},
 	})
 }

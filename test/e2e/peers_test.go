@@ -81,9 +81,9 @@ func exists(path string) bool {
 }
 
 // mosquitto starts or ends Debian's broker. Its sessions and queues survive a
-// stop, without a limit to their length.
+// stop, without a limit to their length. CONF has further lines for the listener.
 //
-//	mosquitto start|stop PORT
+//	mosquitto start|stop PORT [CONF]
 func mosquitto(ts *testscript.TestScript, neg bool, args []string) {
 	port := args[1]
 	pidFile := ts.MkAbs("mosquitto-" + port + ".pid")
@@ -97,6 +97,9 @@ func mosquitto(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.MkdirAll(dir, 0o755))
 	conf := fmt.Sprintf("listener %s 127.0.0.1\nallow_anonymous true\nuser root\npid_file %s\npersistence true\npersistence_location %s/\nmax_queued_messages 0\nlog_dest file %s/log\n",
 		port, pidFile, dir, dir)
+	if len(args) > 2 {
+		conf += ts.ReadFile(args[2])
+	}
 	file := filepath.Join(dir, "conf")
 	ts.Check(os.WriteFile(file, []byte(conf), 0o644))
 	start(ts, "mosquitto", "-c", file)

@@ -1,0 +1,116 @@
+package gateway
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+
+	"sluice/bridge"
+	"sluice/bridge/upstream"
+	"sluice/broker/topic"
+	"sluice/gateway/config"
+)
+
+// dialer returns how a bridge connects to its broker. Passwords and certificates
+// are read again for each connection, so that renewed ones are used without a
+// restart; they are read once here so that a mistake is found at the start.
+func dialer(c config.Bridge) (bridge.Dialer, error) {
+	sessions := tls.NewLRUClientSessionCache(8)
+	if _, err := upstreamConfig(c, sessions); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (bridge.Path, error) {
+		cfg, err := upstreamConfig(c, sessions)
+		if err != nil {
+			return nil, err
+		}
+		p, err := upstream.Dial(ctx, cfg)
+		if err != nil {
+			return nil, err
+		}
+		return path{p}, nil
+	}, nil
+}
+
+// path is an upstream path as a bridge sees it.
+type path struct{ *upstream.Path }
+
+func (p path) Open(ctx context.Context, will topic.Message) (bridge.Session, error) {
+	s, err := p.Path.Open(ctx, &will)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func upstreamConfig(c config.Bridge, sessions tls.ClientSessionCache) (upstream.Config, error) {
+	cfg := upstream.Config{URL: c.URL, ClientID: c.ClientID, KeepAlive: c.KeepAlive}
+	var err error
+	if cfg.Username, cfg.Password, err = credentials(c.Username, c.UsernameFile, c.PasswordFile); err != nil {
+		return cfg, err
+	}
+	if c.Proxy.URL != "" {
+		p := &upstream.Proxy{URL: c.Proxy.URL}
+		if p.Username, p.Password, err = credentials(c.Proxy.Username, c.Proxy.UsernameFile, c.Proxy.PasswordFile); err != nil {
+			return cfg, fmt.Errorf("proxy: %w", err)
+		}
+		cfg.Proxy = p
+	}
+	cfg.TLS, err = tlsConfig(c.TLS)
+	if c.TLS.Resume && err == nil {
+		cfg.TLS.ClientSessionCache = sessions
+	}
+	return cfg, err
+}
+
+// credentials returns a user name, as it is or from its file, and a password.
+func credentials(name, nameFile, passwordFile string) (username, password string, err error) {
+	if nameFile != "" {
+		if name, err = firstLine(nameFile); err != nil {
+			return "", "", fmt.Errorf("read user name: %w", err)
+		}
+	}
+	if passwordFile != "" {
+		if password, err = firstLine(passwordFile); err != nil {
+			return "", "", fmt.Errorf("read password: %w", err)
+		}
+	}
+	return name, password, nil
+}
+
+// firstLine returns the first line of a file; MQTT takes 64 KiB at most.
+func firstLine(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	lines.Scan()
+	return lines.Text(), lines.Err()
+}
+
+func tlsConfig(c config.TLS) (*tls.Config, error) {
+	t := &tls.Config{ServerName: c.ServerName, NextProtos: c.ALPN, CurvePreferences: c.Curves, MinVersion: tls.VersionTLS12}
+	if c.CA != "" {
+		pem, err := os.ReadFile(c.CA)
+		if err != nil {
+			return nil, fmt.Errorf("read certificate authority: %w", err)
+		}
+		t.RootCAs = x509.NewCertPool()
+		if !t.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s holds no certificate in PEM form", c.CA)
+		}
+	}
+	if c.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+		if err != nil {
+			return nil, fmt.Errorf("load client certificate: %w", err)
+		}
+		t.Certificates = []tls.Certificate{pair}
+	}
+	return t, nil
+}
