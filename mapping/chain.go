@@ -127,6 +127,9 @@ func (w *Walk) Tell(data []byte) (done bool) {
 	return w.listed >= maxModels || w.next >= math.MaxUint16
 }
 
+// Listed reports whether the device has a list of models.
+func (w *Walk) Listed() bool { return w.next != 0 }
+
 // Moved returns the device with its points where it keeps them. why says of each
 // point, by its index, why it has no place; empty for one that has.
 func (w *Walk) Moved() (moved *Device, why []string) {
@@ -158,7 +161,7 @@ func (w *Walk) Moved() (moved *Device, why []string) {
 
 // missing says why there is no place for a model.
 func (w *Walk) missing(m Model) string {
-	if w.next == 0 {
+	if !w.Listed() {
 		return "the device lists no SunSpec models"
 	}
 	return "the device has no SunSpec model " + strings.Trim(strings.ReplaceAll(fmt.Sprint(m.IDs), " ", ", "), "[]")

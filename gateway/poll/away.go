@@ -79,7 +79,7 @@ func absence(tries int) time.Duration {
 // lost declares a device offline: all its values turn bad at once.
 func (p *Poller) lost(ctx context.Context, d *device, err error) {
 	d.offline, d.probes, d.greeted, d.only, d.search = true, 0, 0, nil, nil
-	d.walk, d.placed = nil, false
+	d.walk, d.walks, d.later, d.placed = nil, 0, nil, false
 	d.probe = p.probeFor(d, time.Now().Add(absence(0)))
 	p.count(func(s *Stats) { s.Offline++ })
 	p.log.Warn("device offline", "device", d.ID, "failed", d.failures, "error", err)

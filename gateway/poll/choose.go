@@ -44,6 +44,9 @@ func (p *Poller) choose(now time.Time) (best *job, wake time.Time) {
 			for _, j := range d.jobs {
 				consider(j)
 			}
+			if d.later != nil {
+				consider(d.later)
+			}
 			wake = earliest(wake, d.next)
 		}
 	}
@@ -111,7 +114,7 @@ func (p *Poller) notBefore(j *job, h horizon, now time.Time) time.Time {
 // patient reports whether a job waits for a gap: what brings no readings does,
 // for a while. The first repetition does not: most likely a frame was disturbed.
 func (p *Poller) patient(j *job, now time.Time) bool {
-	idle := j.kind == looking || j.kind == probing && j.device.failures > 1
+	idle := j.kind == looking || j.kind == probing && j.device.failures > 1 || j == j.device.later
 	return idle && now.Before(p.patience(j))
 }
 

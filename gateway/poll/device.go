@@ -29,6 +29,8 @@ type device struct {
 	only    *job          // goes before all that is due: a write of OnConnect, or the next of a search
 	greeted int           // writes of OnConnect that are done
 	walk    *mapping.Walk // under way; nil: not begun
+	walks   int           // that found nothing
+	later   *job          // the next of them, while others go on
 	placed  bool          // the points stand where the device has them
 	search  *mapping.Search
 	why     error // it began: the exception
