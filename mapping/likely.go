@@ -49,8 +49,8 @@ type witness struct {
 }
 
 type question struct {
-	register Register
-	count    uint16
+	function       modbus.Function
+	address, count uint16
 }
 
 // confidence combines the rules of a template: each leaves less room for doubt.
@@ -61,7 +61,7 @@ func (w *witness) confidence(rules []Probe) float64 {
 		if p.Identity != "" && !contained(p.Identity, w.identity) {
 			return 0
 		}
-		if p.Identity == "" && !p.holds(w.unit, w.ask(p)) {
+		if p.Identity == "" && !w.seen(p) {
 			return 0
 		}
 		doubt *= 1 - p.strength()
@@ -69,10 +69,14 @@ func (w *witness) confidence(rules []Probe) float64 {
 	return 1 - doubt
 }
 
-// ask returns the registers of a rule, nil if there are none to be had.
-func (w *witness) ask(p *Probe) []byte {
-	req := p.request(w.unit)
-	q := question{p.Register, req.Count}
+// seen reports whether the unit has what a rule wants, in one of its places.
+func (w *witness) seen(p *Probe) bool {
+	return slices.ContainsFunc(p.requests(w.unit), func(req modbus.Request) bool { return p.holds(w.unit, w.ask(req)) })
+}
+
+// ask returns the registers of a request, nil if there are none to be had.
+func (w *witness) ask(req modbus.Request) []byte {
+	q := question{req.Function, req.Address, req.Count}
 	if data, ok := w.heard[q]; ok || w.silent > 1 {
 		return data
 	}

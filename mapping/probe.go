@@ -11,14 +11,18 @@ import (
 	"sluice/mapping/point"
 )
 
-// maxProbes bounds the rules of one template: a scan asks every unit for them.
-const maxProbes = 8
+// Bounds of the rules of one template: a scan asks every unit for them.
+const (
+	maxProbes = 8
+	maxPlaces = 4 // of one rule, beside the first
+)
 
 // Probe is one sign by which scan knows a device type: what it says of itself, or
 // what one of its registers holds. It only ever reads.
 type Probe struct {
 	Identity string // part of what functions 43/14 or 17 say; empty: a register
 	Register Register
+	Also     []Register // other places where it may be, in this order
 	Layout   layout.Layout
 	Text     string    // part of a string
 	Is       []float64 // one of these
@@ -43,7 +47,7 @@ func readProbes(n Node) []Probe {
 }
 
 func readProbe(n Node) (Probe, bool) {
-	m := n.Map("identity", "register", "type", "order", "length", "scale", "text", "is", "min", "max")
+	m := n.Map("identity", "register", "also", "type", "order", "length", "scale", "text", "is", "min", "max")
 	p := Probe{Identity: m.Get("identity").Text(), Text: m.Get("text").Text()}
 	p.Min, p.Max = m.Get("min").number(math.Inf(-1)), m.Get("max").number(math.Inf(1))
 	for _, item := range m.Get("is").Seq() {
@@ -70,6 +74,7 @@ func readProbe(n Node) (Probe, bool) {
 		register.Problem("take an input or a holding register", "one bit tells nothing of a device")
 		return p, false
 	}
+	p.Also = readPlaces(m.Get("also"), p.Register.Table)
 	p.Layout = readLayout(m, p.Register.Table, 0)
 	if p.Text == "" && len(p.Is) == 0 && !p.IsUnit && (math.IsInf(p.Min, 0) || math.IsInf(p.Max, 0)) {
 		n.Problem("add text, is, or min and max", "the rule says nothing of what the register holds")
@@ -77,9 +82,31 @@ func readProbe(n Node) (Probe, bool) {
 	return p, true
 }
 
-// request reads what the rule is about.
-func (p *Probe) request(unit modbus.UnitID) modbus.Request {
-	return modbus.Request{Unit: unit, Function: readFunctions[p.Register.Table], Address: p.Register.Address, Count: uint16(p.Layout.Words())}
+// readPlaces reads the other places of a rule.
+func readPlaces(n Node, table Table) []Register {
+	var places []Register
+	items := n.Seq()
+	for _, item := range items[:min(len(items), maxPlaces)] {
+		r, ok := readRegister(item, numberings[0])
+		if ok && r.Table != table {
+			item.Problem("write "+table.String(), "all places of a rule are in one table")
+			continue
+		}
+		places = append(places, r)
+	}
+	if len(items) > maxPlaces {
+		n.Problem("keep the usual ones", "%d places are too many, %d is the limit", len(items), maxPlaces)
+	}
+	return places
+}
+
+// requests read what the rule is about, place by place.
+func (p *Probe) requests(unit modbus.UnitID) []modbus.Request {
+	var all []modbus.Request
+	for _, r := range append([]Register{p.Register}, p.Also...) {
+		all = append(all, modbus.Request{Unit: unit, Function: readFunctions[r.Table], Address: r.Address, Count: uint16(p.Layout.Words())})
+	}
+	return all
 }
 
 // How much a rule that holds tells, between 0 and 1.

@@ -138,7 +138,10 @@ func (r *round) printOrders(t terminal) {
 		if p.Register.Table.Bits() {
 			continue
 		}
-		w, ok := r.look(p)
+		w, ok := window{}, r.rows[p.ID].raw != nil
+		if ok {
+			w, ok = r.look(p)
+		}
 		if !ok {
 			fmt.Fprintf(t.out, "\n%s: cannot be read\n", p.ID)
 			continue

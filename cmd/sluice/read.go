@@ -88,6 +88,7 @@ type round struct {
 	rows   map[string]row // by point
 	failed error          // the first exchange without a usable answer
 	gone   bool           // nothing else is asked of a unit that does not answer
+	lacks  string         // why some points have no place on the device
 }
 
 // row is what was learnt about one point.
@@ -102,7 +103,8 @@ func newRound(g target, client *modbus.Client) *round {
 
 // read fills the rows, by the requests that the gateway would send.
 func (r *round) read(ctx context.Context) {
-	for _, b := range r.device.Plan(r.device.All(), mapping.Terms{Line: r.bus.Line, Gap: r.bus.Gap}) {
+	r.place()
+	for _, b := range r.device.Plan(r.there(), mapping.Terms{Line: r.bus.Line, Gap: r.bus.Gap}) {
 		if ctx.Err() != nil {
 			r.failed, r.gone = context.Cause(ctx), true
 		}
@@ -136,7 +138,7 @@ func (r *round) readBlock(b mapping.Block) {
 }
 
 func (r *round) timing() modbus.Timing {
-	return modbus.Timing{Timeout: r.device.Timeout, Gap: r.bus.Gap, NoCanary: r.device.NoCanary}
+	return r.target.timing()
 }
 
 func (r *round) note(b *mapping.Block, readings []point.Reading, raw [][]byte) {
@@ -170,6 +172,10 @@ func (r *round) verdict() error {
 			return hint(fmt.Errorf("%d of %d values could not be read: %w", len(r.rows)-good, len(r.rows), r.failed), "%s", h.hint)
 		}
 		return r.failed
+	case r.lacks != "" && good == 0:
+		return lacking(r.lacks)
+	case r.lacks != "":
+		return hint(fmt.Errorf("%d of %d values are not there: %s", len(r.rows)-good, len(r.rows), r.lacks), "the rest is as the gateway reads it")
 	case good < len(r.rows):
 		return hint(fmt.Errorf("%d of %d values mean nothing", len(r.rows)-good, len(r.rows)), "check type and order; many devices send NaN for what they do not measure")
 	}

@@ -32,7 +32,21 @@ func newTwin(d mapping.Device, now time.Time) *twin {
 		}
 		w.value = append(w.value, value)
 	}
+	w.list(d)
 	return w
+}
+
+// list adds the registers by which the device tells where its models are.
+func (w *twin) list(d mapping.Device) {
+	if d.Chain == nil {
+		return
+	}
+	w.points = slices.Clip(w.points)
+	word, _ := layout.New(layout.Config{Type: layout.Uint16})
+	for at, holds := range d.List() {
+		w.points = append(w.points, mapping.Point{Register: mapping.Register{Table: mapping.Holding, Address: at}, Layout: word})
+		w.value = append(w.value, func(time.Time) point.Value { return point.UintValue(uint64(holds)) })
+	}
 }
 
 // scales reports whether p is the power of ten of another point. That of the twin

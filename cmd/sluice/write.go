@@ -50,6 +50,9 @@ func writeAsking(ctx context.Context, args []string, t terminal, in io.Reader) e
 	}
 	defer port.Close()
 	c.client = modbus.NewClient(port)
+	if err := c.place(); err != nil {
+		return err
+	}
 	if err := c.prepare(); err != nil {
 		return err
 	}
@@ -126,12 +129,16 @@ func newChange(g target, texts []string) (*change, error) {
 		}
 		c.values = append(c.values, v)
 	}
-	blocks := g.device.Plan(g.device.All(), mapping.Terms{Line: g.bus.Line, Gap: g.bus.Gap})
+	blocks := c.plan()
 	c.block = blocks[0]
 	if n := c.block.Request.Count; len(blocks) > 1 || table.Bits() && n > maxCoilsWritten || !table.Bits() && n > maxRegistersWritten {
 		return nil, usage("too much for one request", fmt.Sprintf("it writes at most %d registers or %d coils", maxRegistersWritten, maxCoilsWritten))
 	}
 	return c, nil
+}
+
+func (c *change) plan() []mapping.Block {
+	return c.device.Plan(c.device.All(), mapping.Terms{Line: c.bus.Line, Gap: c.bus.Gap})
 }
 
 // prepare reads what is there and puts the values over it.
@@ -192,7 +199,7 @@ func (c *change) over(data []byte) ([]byte, error) {
 }
 
 func (c *change) timing() modbus.Timing {
-	return modbus.Timing{Timeout: c.device.Timeout, Gap: c.bus.Gap, NoCanary: c.device.NoCanary}
+	return c.target.timing()
 }
 
 // request writes one coil or register with the function for one, more with that

@@ -36,6 +36,8 @@ func TestRecognize(t *testing.T) {
 		{"XY-MD02", memoryOf(t, "holding 0x0101=0009 input 0x0001=ff33 input 0x0002=01a1"), "", "xy-md02"},
 		{"XY-MD02 with another number", memoryOf(t, "holding 0x0101=0008 input 0x0001=ff33 input 0x0002=01a1"), "", ""},
 		{"SunSpec", memoryOf(t, "holding 0x9C40=53756e53 holding 0x9C42=0001"), "", "sunspec-inverter"},
+		{"SunSpec at 50000", memoryOf(t, "holding 0xC350=53756e53"), "", "sunspec-inverter"},
+		{"SunSpec at 0", memoryOf(t, "holding 0x0000=53756e53"), "", "sunspec-inverter"},
 		{"B23", memoryOf(t, "holding 0x8960=42323320"), "", "abb-b23"},
 		{"EM24", memoryOf(t, "input 0x000B=0047"), "", "carlo-gavazzi-em24"},
 		{"EM340", memoryOf(t, "input 0x000B=0159 input 0x0000=09010000 input 0x0033=01f4"), "", "carlo-gavazzi-em340"},
