@@ -25,7 +25,7 @@ say = @printf '\n== %s: %s\n' '$@'
 .NOTPARALLEL: # the steps share two cores and one screen
 
 .PHONY: test
-test: peers check unit unit32 outage cross e2e ## everything below that can fail: what every commit must pass
+test: peers check unit unit32 outage cross e2e soak-bridge ## everything below that can fail: what every commit must pass
 	$(say) 'all passed'
 
 .PHONY: check
@@ -86,9 +86,17 @@ bench-faults: libmodbus ## wrong values taken for an answer on a bad line, besid
 	@$(GO) run ./test/bench faults
 
 .PHONY: soak
-soak: ## the gateway on lines where everything goes wrong: memory, goroutines and files have to stay (30 min)
+soak: ## the gateway on lines and links where everything goes wrong (40 min)
 	$(say) 'half an hour of faults'
 	@$(GO) run ./test/soak bus -for 30m
+	@$(MAKE) --no-print-directory soak-bridge FOR=5m
+
+.PHONY: soak-bridge
+soak-bridge: peers ## the bridge between foreign publishers and brokers, while it and they are killed again and again
+	$(say) 'kills, cuts and foreign brokers for $(FOR)'
+	@$(GO) run ./test/soak bridge -for $(FOR)
+
+FOR ?= 45s
 
 .PHONY: libmodbus
 libmodbus: ## installs what only these two benchmarks need, when it is missing
@@ -102,12 +110,14 @@ libmodbus: ## installs what only these two benchmarks need, when it is missing
 # The other side of the tests, none of it ours.
 .PHONY: peers
 peers: ## installs what the tests talk to, when it is missing (Debian and npm packages)
-	$(say) 'a C compiler for the race detector, mosquitto, proxies, Modbus tools and slaves, QEMU, ajv'
+	$(say) 'a C compiler for the race detector, MQTT brokers and clients, proxies, Modbus tools and slaves, QEMU, ajv'
 	@$(begin-needs) \
 	need gcc command -v gcc; \
 	need libc6-dev test -e /usr/include/stdlib.h; \
 	need mosquitto command -v mosquitto; \
 	need mosquitto-clients command -v mosquitto_sub; \
+	need python3-paho-mqtt /usr/bin/python3 -c 'import paho.mqtt'; \
+	need rabbitmq-server test -x /usr/lib/rabbitmq/bin/rabbitmq-server; \
 	need socat command -v socat; \
 	need jq command -v jq; \
 	need tinyproxy-bin command -v tinyproxy; \
@@ -157,7 +167,9 @@ define install-needs
 	apt="$$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120"; \
 	$$apt update || true; \
 	$$apt install -y --no-install-recommends $$missing >/dev/null; \
-	case "$$missing " in *' mosquitto '*) $$sudo systemctl disable mosquitto >/dev/null 2>&1 || true;; esac
+	for service in mosquitto rabbitmq-server; do \
+		case "$$missing " in *" $$service "*) $$sudo systemctl disable $$service >/dev/null 2>&1 || true;; esac; \
+	done
 endef
 
 .PHONY: help

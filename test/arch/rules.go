@@ -48,7 +48,7 @@ func sluice() Rules {
 				Why: "files end where they are parsed; what goes on is typed"},
 			{Path: "github.com/mochi-mqtt/server", Importers: []string{"broker"},
 				Why: "the MQTT server must be replaceable behind our Message and Tap"},
-			{Path: "github.com/eclipse/paho.mqtt.golang", Importers: []string{"bridge/upstream", "test/bench"},
+			{Path: "github.com/eclipse/paho.mqtt.golang", Importers: []string{"bridge/upstream", "test/bench", "test/soak"},
 				Why: "the MQTT client must be replaceable behind one session"},
 			{Path: "github.com/gorilla/websocket", Importers: []string{"bridge/upstream"},
 				Why: "a WebSocket is a stream of bytes to everybody else; the MQTT libraries have it inside anyway"},

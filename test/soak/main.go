@@ -1,11 +1,19 @@
-// Command soak runs a gateway for a long time on lines where everything goes
-// wrong, and fails if it grows or takes a wrong value for an answer:
+// Command soak runs a gateway for a long time where everything goes wrong, and
+// fails if it does not keep what it promises:
 //
 //	go run ./test/soak bus [-for 30m] [-v]
+//	go run ./test/soak bridge [-for 5m] [-upstream mosquitto|nats|rabbitmq]
 //
-// The gateway is a process of its own, on real pseudo-terminals with more polls
-// than they can carry. After a quarter of the time, in which caches and histories
-// fill, the memory it holds, its goroutines and its open files have to stay.
+// bus is about lines. The gateway is a process of its own, on real pseudo-terminals
+// with more polls than they can carry, and may take no wrong value for an answer.
+// After a quarter of the time, in which caches and histories fill, the memory it
+// holds, its goroutines and its open files have to stay.
+//
+// bridge is about upstream. The real program is killed every few seconds while
+// clients of three makers publish to it, on a link of 64 kbit/s and 600 ms that is
+// cut again and again, to brokers that are killed, too. What it acknowledged must
+// arrive, in order, and no connection may repeat more than its window. What a broker
+// upstream acknowledges and then loses is printed, and its own affair.
 package main
 
 import (
@@ -34,10 +42,18 @@ func run(ctx context.Context, args []string) error {
 	switch {
 	case len(args) == 3 && args[0] == childName:
 		return gatewayProcess(ctx, args[1], args[2])
-	case len(args) == 0 || args[0] != "bus":
-		return errors.New("name what to soak: bus")
+	case len(args) == 0 || args[0] != "bus" && args[0] != "bridge":
+		return errors.New("name what to soak: bus or bridge")
 	}
-	f := flag.NewFlagSet("soak bus", flag.ContinueOnError)
+	f := flag.NewFlagSet("soak "+args[0], flag.ContinueOnError)
+	if args[0] == "bridge" {
+		span := f.Duration("for", 5*time.Minute, "how long each")
+		only := f.String("upstream", "", "mosquitto, nats or rabbitmq (default all)")
+		if err := f.Parse(args[1:]); err != nil {
+			return err
+		}
+		return soakBridges(ctx, *only, *span)
+	}
 	span := f.Duration("for", 30*time.Minute, "how long")
 	verbose := f.Bool("v", false, "what the gateway logs")
 	if err := f.Parse(args[1:]); err != nil {
