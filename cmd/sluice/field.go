@@ -23,8 +23,9 @@ import (
 
 // target is a device on a line, and the points of it that are meant.
 type target struct {
-	bus    config.Bus
-	device mapping.Device // its id is empty when the command line describes it
+	bus     config.Bus
+	device  mapping.Device   // its id is empty when the command line describes it
+	decoder *mapping.Decoder // remembers the rounds before
 }
 
 // String says where the device is, for the first line of a report.
@@ -50,8 +51,6 @@ type targetFlags struct {
 
 func newTargetFlags(name string) *targetFlags {
 	f := &targetFlags{FlagSet: flags(name)}
-	f.site = f.String("c", defaultSite, "")
-	f.port = f.String("port", "", "")
 	f.line.add(f.FlagSet)
 	f.line.addEcho(f.FlagSet)
 	f.unit = f.Uint("unit", 1, "")
@@ -63,10 +62,16 @@ func newTargetFlags(name string) *targetFlags {
 	return f
 }
 
+// addSite adds the flags of commands that also take a device of a site file.
+func (f *targetFlags) addSite() {
+	f.site = f.String("c", defaultSite, "")
+	f.port = f.String("port", "", "")
+}
+
 // check refuses flags that mean nothing for what is named.
 func (f *targetFlags) check(named string) error {
 	onPort := strings.Contains(named, "/")
-	ofSite, ofBoth := []string{"c", "port"}, []string{"json", "yes"}
+	ofSite, ofBoth := []string{"c", "port"}, []string{"yes"}
 	var err error
 	f.Visit(func(g *flag.Flag) {
 		switch {
@@ -178,13 +183,32 @@ func pick(cfg *config.Config, site, port, device string, point ...string) (targe
 	if len(point) == 0 {
 		return g, nil
 	}
-	p := slices.IndexFunc(g.device.Points, func(p mapping.Point) bool { return p.ID == point[0] })
-	if p < 0 {
+	all := slices.Concat(g.device.Points, g.device.Derived)
+	if !keep(&g.device, point[0]) {
 		return target{}, usage("device %s has no point %q", "its points are "+
-			names(g.device.Points, func(p mapping.Point) string { return p.ID }), device, point[0])
+			names(all, func(p mapping.Point) string { return p.ID }), device, point[0])
 	}
-	g.device.Points = g.device.Points[p : p+1]
 	return g, nil
+}
+
+// keep leaves a device one point, and those it is computed from; false if it has no
+// such point.
+func keep(d *mapping.Device, id string) bool {
+	ids := []string{id}
+	d.Derived = only(d.Derived, ids)
+	for _, p := range d.Derived {
+		ids = p.Formula.Inputs()
+	}
+	points := only(d.Points, ids)
+	if len(points) > 0 {
+		d.Points = points
+	}
+	return len(points) > 0
+}
+
+// only returns the points with the ids.
+func only(points []mapping.Point, ids []string) []mapping.Point {
+	return slices.DeleteFunc(slices.Clone(points), func(p mapping.Point) bool { return !slices.Contains(ids, p.ID) })
 }
 
 func names[T any](things []T, name func(T) string) string {

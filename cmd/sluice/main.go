@@ -44,7 +44,7 @@ func commands() []command {
 		{"templates", "list, show, check and start register maps of device types", runTemplates},
 		{"plan", "show requests, load of the lines, topics and data volume of a site", runPlan},
 		{"test", "read all devices of a site once, as the gateway would; publishes nothing", runTest},
-		{"read", "read values of a device once, on a port or through a site file", runRead},
+		{"read", "read registers on a port, without a site file", runRead},
 		{"write", "write values to a device and read them back; asks first", runWrite},
 		{"scan", "find out who is on a line; changes nothing", runScan},
 		{"monitor", "explain what others say on a line; never sends", runMonitor},

@@ -59,7 +59,8 @@ func (w window) at(shift int, t layout.Type, o layout.Order) (guess, bool) {
 	if begin < 0 || end > len(w.data) {
 		return guess{}, false
 	}
-	l, err := layout.New(layout.Config{Type: t, Order: o})
+	scale, offset, round := w.point.Layout.Scaling()
+	l, err := layout.New(layout.Config{Type: t, Order: o, Scale: scale, Offset: offset, Round: round})
 	if err != nil {
 		return guess{}, false
 	}
@@ -87,25 +88,52 @@ func (w window) guesses() []guess {
 	return all
 }
 
-// better is a reading in another order, or one register off, that is plausible
-// where the one that is configured is not.
-func (w window) better() (guess, bool) {
+// better are the readings in another order, or one register off, that are plausible
+// where the one that is configured is not. There may be several: one register off,
+// a float in the opposite order has the head of one value and the tail of its
+// neighbour.
+func (w window) better() (all []guess) {
 	t, o := w.point.Layout.Type(), w.point.Layout.Order()
 	own, ok := w.at(0, t, o)
-	if t.Text() || !t.Number() || t.Words() < 2 || ok && sense(own.value) != absurd {
-		return guess{}, false
+	if !t.Number() || t.Words() < 2 || ok && sense(own.value) != absurd {
+		return nil
 	}
+	seen := map[string]bool{}
 	for _, shift := range []int{0, -1, 1} {
 		for other := layout.ABCD; other <= layout.DCBAHGFE; other++ {
 			if shift != 0 && other != o && other != layout.ABCD {
 				continue // with so many to choose from, one would always make sense
 			}
-			if g, ok := w.at(shift, t, other); ok && sense(g.value) == sensible {
-				return g, true
+			g, ok := w.at(shift, t, other)
+			if line := w.line(g); ok && sense(g.value) == sensible && !seen[line] {
+				seen[line] = true
+				all = append(all, g)
 			}
 		}
 	}
-	return guess{}, false
+	return all
+}
+
+// twin is a float at an even address in the opposite order of registers that shares
+// its head with the one configured at an odd address: one of the two has the tail
+// of another value, and both look right. Values of two registers mostly begin at
+// even addresses.
+func (w window) twin() (guess, bool) {
+	t, o := w.point.Layout.Type(), w.point.Layout.Order()
+	own, ok := w.at(0, t, o)
+	if t != layout.Float32 || w.point.Register.Address%2 == 0 || !ok || sense(own.value) != sensible {
+		return guess{}, false
+	}
+	shift, other := -1, layout.CDAB // of ABCD the head comes first
+	switch o {
+	case layout.ABCD:
+	case layout.CDAB:
+		shift, other = 1, layout.ABCD
+	default:
+		return guess{}, false
+	}
+	g, ok := w.at(shift, t, other)
+	return g, ok && sense(g.value) == sensible
 }
 
 // sanity is whether a number looks like something that is measured.
@@ -163,17 +191,42 @@ func (w window) print(t terminal) {
 		fmt.Fprintf(table, "  %s\t%s%s\n", valueText(g.value), w.line(g), mark)
 	}
 	table.Flush()
-	if g, ok := w.better(); ok {
-		fmt.Fprintf(t.out, "  warning: %s makes far more sense: %s\n", valueText(g.value), w.line(g))
+	better := w.better()
+	if len(better) > 0 {
+		fmt.Fprintln(t.out, "  warning: what is configured makes no sense, but this does; compare all digits with the display:")
+	}
+	if g, ok := w.twin(); ok {
+		better = append(better, g)
+		fmt.Fprintln(t.out, "  warning: this makes sense as well, and begins at an even address; compare all digits with the display:")
+	}
+	for _, g := range better {
+		fmt.Fprintf(t.out, "    %s  %s\n", valueText(g.value), w.line(g))
 	}
 }
 
 // line is the line of the site file that reads a point as guessed.
 func (w window) line(g guess) string {
 	r := w.point.Register
-	line := fmt.Sprintf("{id: %s, register: %s 0x%04x, type: %s", w.point.ID, r.Table, int(r.Address)+g.shift, g.typ)
+	id := w.point.ID
+	if id == r.String() {
+		id = "value" // it has no name yet
+	}
+	line := fmt.Sprintf("{id: %s, register: %s 0x%04x, type: %s", id, r.Table, int(r.Address)+g.shift, g.typ)
 	if g.order != layout.ABCD {
 		line += ", order: " + g.order.Letters(g.typ.Words())
+	}
+	scale, offset, round := w.point.Layout.Scaling()
+	if scale != 1 {
+		line += fmt.Sprintf(", scale: %v", scale)
+	}
+	if offset != 0 {
+		line += fmt.Sprintf(", offset: %v", offset)
+	}
+	if round != nil {
+		line += fmt.Sprintf(", round: %d", *round)
+	}
+	if w.point.Unit != "" {
+		line += fmt.Sprintf(", unit: %q", w.point.Unit)
 	}
 	return line + "}"
 }

@@ -13,13 +13,13 @@ import (
 )
 
 func TestReadCommandLine(t *testing.T) {
-	site := siteOn(t, "/dev/none")
 	for _, tt := range []struct{ args, err string }{
 		{"", "hint: sluice read /dev/ttyUSB0"},
 		{"/dev/x", "hint: sluice read /dev/x \"input 0x0034\""},
 		{"/dev/x input 0x0 input 0x1", "name one register behind the port"},
 		{"/dev/x input 100", "hint: write input 0x0064 if the manual counts from 0"},
-		{"/dev/x input 0x0 -c f.yaml", "is a port, for which -c means nothing"},
+		{"/dev/x input 0x0 -c f.yaml", "run `sluice help read` for its flags"},
+		{"/dev/x input 0x0 -json -all-orders", "do not go together"},
 		{"/dev/x input 0x0 -format 8X1", "-format: \"8X1\": parity is one of N, E, O, M, S"},
 		{"/dev/x input 0x0 -format 7E1", "hint: write 8E1"},
 		{"/dev/x input 0x0 -baud 1", "hint: usual are 9600 and 19200"},
@@ -30,20 +30,15 @@ func TestReadCommandLine(t *testing.T) {
 		{"/dev/x input 0x0 -type real", "the types are bool"},
 		{"/dev/x input 0x0 -type string", "a string spans 1 to 125 registers"},
 		{"/dev/x coil 0x0 -type int16", "a coil is one bit and cannot be int16"},
-		{"-c " + site + " tank -baud 9600", "so -baud means nothing"},
-		{"-c " + site + " tnak", "the devices are tank, gone, odd"},
-		{"-c " + site + " tank level", "its points are voltage, temperature"},
-		{"-c " + site + " tank pump level", "at most one point"},
+		{"tank", "hint: write it in full, such as /dev/ttyUSB0; devices of a site file are read by sluice test -c site.yaml -device tank"},
 	} {
 		if code, out, err := sluice(t, "read "+tt.args); code != exitUsage || out != "" || !strings.Contains(err, tt.err) {
 			t.Errorf("sluice read %s: exit code %d, %q, %q, want %q", tt.args, code, out, err, tt.err)
 		}
 	}
-	for _, args := range []string{"/dev/none input 0x0", "-c " + site + " tank"} {
-		code, _, err := sluice(t, "read "+args)
-		if code != exitFailed || !strings.Contains(err, "no such port") || !strings.Contains(err, "hint: ") {
-			t.Errorf("sluice read %s: exit code %d, %q", args, code, err)
-		}
+	code, _, err := sluice(t, "read /dev/none input 0x0")
+	if code != exitFailed || !strings.Contains(err, "no such port") || !strings.Contains(err, "hint: ") {
+		t.Errorf("exit code %d, %q", code, err)
 	}
 }
 
@@ -64,6 +59,8 @@ func TestReadOnPort(t *testing.T) {
 		{"input 0x2 -count 4", `(?s)ff16 .*0x0005 \(30006\)  –     –      bad: exception 2`, exitFailed, "1 of 4 values could not be read"},
 		{"discrete 0x0", ``, exitFailed, "hint: the device does not know this function"},
 		{"input 0x3 -type float32", ``, exitFailed, "1 of 1 values mean nothing\n  hint: check type and order"},
+		{"input 0x0 -type float32 -order CDAB -all-orders", `(?s)input 0x0000 \(30001\) holds 4366 8000, behind it ff16 7fc0 0000\n.*` +
+			`warning: .*    230.5  \{id: value, register: input 0x0000, type: float32\}\n`, exitOK, ""},
 	} {
 		code, out, err := sluice(t, "read "+port+" -baud 115200 -unit 7 "+tt.args)
 		if code != tt.code || !regexp.MustCompile(tt.out).MatchString(out) || tt.out == "" && out != "" || !strings.Contains(err, tt.err) || tt.err == "" && err != "" {
@@ -86,7 +83,7 @@ func TestReadThroughSite(t *testing.T) {
 		code      int
 		err       string
 	}{
-		{"tank", `tank, unit 7 on ` + port + ` (115200 8N1)
+		{"-device tank", `tank, unit 7 on ` + port + ` (115200 8N1)
 point        register                raw        value  unit  quality
 voltage      input 0x0000 (30001)    4366 8000  230.5  V     good
 temperature  input 0x0002 (30003)    ff16       -23.4  °C    good
@@ -94,19 +91,19 @@ setpoint     holding 0x0000 (40001)  05dc       1500   mm    good
 alarm        holding 0x0001 (40002)  00ff       false        good
 pump         coil 0x0002 (00003)     1          true         good
 `, exitOK, ""},
-		{"tank pump", `tank, unit 7 on ` + port + ` (115200 8N1)
+		{"-device tank -point pump", `tank, unit 7 on ` + port + ` (115200 8N1)
 point  register             raw  value  unit  quality
 pump   coil 0x0002 (00003)  1    true         good
 `, exitOK, ""},
-		{"odd", `odd, unit 8 on ` + port + ` (115200 8N1)
+		{"-device odd", `odd, unit 8 on ` + port + ` (115200 8N1)
 point    register              raw   value  unit  quality
 there    input 0x0001 (30002)  8000  32768        good
 missing  input 0x0005 (30006)  –     –            bad: exception 2
-`, exitFailed, "sluice: 1 of 2 values could not be read: unit 8: refused: exception 2 (illegal data address)\n  hint: the device has no such register: " +
+`, exitFailed, "sluice: odd: 1 of 2 values could not be read: unit 8: refused: exception 2 (illegal data address)\n  hint: the device has no such register: " +
 			"manuals count from 0 or from 1, so try the neighbours\n"},
-		{"gone", "", exitFailed, "sluice: unit 9: silent: no reply within 300ms\n  hint: check unit number, speed and format, or let `sluice scan` find them; then A and B swapped, the supply\n"},
+		{"-device gone", "", exitFailed, "sluice: gone: unit 9: silent: no reply within 300ms\n  hint: check unit number, speed and format, or let `sluice scan` find them; then A and B swapped, the supply\n"},
 	} {
-		if code, out, err := sluice(t, "read -c "+site+" "+tt.args); code != tt.code || out != tt.out || err != tt.err {
+		if code, out, err := sluice(t, "test -c "+site+" "+tt.args); code != tt.code || out != tt.out || err != tt.err {
 			t.Errorf("%s: exit code %d\n%s%s", tt.args, code, out, err)
 		}
 	}
@@ -124,11 +121,11 @@ func TestPortInsteadOfNetwork(t *testing.T) {
 	if err := os.WriteFile(site, []byte(network), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	code, out, problem := sluice(t, "read -c "+site+" -port "+serveMemory(t)+" tank pump")
+	code, out, problem := sluice(t, "test -c "+site+" -port "+serveMemory(t)+" -device tank -point pump")
 	if code != exitOK || !strings.Contains(out, "true") {
 		t.Errorf("exit code %d\n%s%s", code, out, problem)
 	}
-	if code, _, problem := sluice(t, "read -c "+site+" tank pump"); code != exitFailed || !strings.Contains(problem, "hint: check address and port") {
+	if code, _, problem := sluice(t, "test -c "+site+" -device tank -point pump"); code != exitFailed || !strings.Contains(problem, "hint: check address and port") {
 		t.Errorf("exit code %d, %s", code, problem)
 	}
 }

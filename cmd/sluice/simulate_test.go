@@ -61,7 +61,7 @@ func TestSimulate(t *testing.T) {
 	said, stop := simulate(t, "-c", site, "-port", link)
 	for _, want := range []string{
 		"bus line (115200 8N1) is at " + link + ": tank (unit 7), gone (unit 9), odd (unit 8)\n",
-		"  try: sluice read -c " + site + " -port " + link + " tank\n",
+		"  try: sluice test -c " + site + " -port " + link + " -device tank\n",
 		"       mbpoll -m rtu -b 115200 -P none -a 7 -t 3:hex -0 -r 0 -c 2 -1 " + link + "\n",
 	} {
 		if !strings.Contains(said, want) {
@@ -69,8 +69,8 @@ func TestSimulate(t *testing.T) {
 		}
 	}
 	through := " -c " + site + " -port " + link + " tank"
-	if code, out, err := sluice(t, "read"+through); code != exitOK || !strings.Contains(out, " V     good") {
-		t.Errorf("read: exit code %d\n%s%s", code, out, err)
+	if code, out, err := sluice(t, "test -c "+site+" -port "+link+" -device tank"); code != exitOK || !strings.Contains(out, " V     good") {
+		t.Errorf("test: exit code %d\n%s%s", code, out, err)
 	}
 	if code, out, err := sluice(t, "write -yes"+through+" setpoint 1234"); code != exitOK || !strings.Contains(out, "now it reads 1234 mm") {
 		t.Errorf("write: exit code %d\n%s%s", code, out, err)
@@ -92,7 +92,7 @@ func TestSimulateUnplugs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sluice(t, "read -c "+site+" -port "+link+" tank pump")
+	sluice(t, "test -c "+site+" -port "+link+" -device tank -point pump")
 	after := before
 	for deadline := time.Now().Add(10 * time.Second); after == before && time.Now().Before(deadline); {
 		<-time.After(10 * time.Millisecond)
@@ -132,11 +132,11 @@ devices:
 		{"meter", "-units 7-8 -framing rtu -timeout 100ms", "unit 7 at 127.0.0.1:"},
 		{"scale", "-units 3 -framing ascii -bauds 115200 -formats 8N1", "framing: ascii}"},
 	} {
-		_, rest, _ := strings.Cut(said, "  try: sluice read -c "+site+" -port ")
+		_, rest, _ := strings.Cut(said, "  try: sluice test -c "+site+" -port ")
 		place, _, _ := strings.Cut(rest, " ")
 		said = rest
-		if code, out, err := sluice(t, "read -c "+site+" -port "+place+" "+tt.device); code != exitOK || !strings.Contains(out, "good") {
-			t.Errorf("read %s: exit code %d\n%s%s", tt.device, code, out, err)
+		if code, out, err := sluice(t, "test -c "+site+" -port "+place+" -device "+tt.device); code != exitOK || !strings.Contains(out, "good") {
+			t.Errorf("test %s: exit code %d\n%s%s", tt.device, code, out, err)
 		}
 		if code, out, err := sluice(t, "scan "+place+" "+tt.scan); code != exitOK || !strings.Contains(out, tt.want) {
 			t.Errorf("scan %s: exit code %d\n%s%s", place, code, out, err)

@@ -132,7 +132,7 @@ func (s *simulated) introduce(t terminal, site string) {
 		return
 	}
 	d := s.devices[0]
-	fmt.Fprintf(t.out, "  try: sluice read -c %s -port %s %s\n", site, s.outlet.place(), d.ID)
+	fmt.Fprintf(t.out, "  try: sluice test -c %s -port %s -device %s\n", site, s.outlet.place(), d.ID)
 	if s.cfg.Framing == modbus.RTU && s.cfg.Port != "" {
 		fmt.Fprintf(t.out, "       %s\n", s.mbpoll(d))
 	}

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"slices"
 	"time"
 
 	"sluice/drivers/modbus"
 	"sluice/gateway/config"
+	"sluice/mapping"
 )
 
 // watchEvery is the pause between two rounds of `sluice test -watch`.
@@ -21,17 +23,15 @@ func runTest(ctx context.Context, args []string, t terminal) error {
 	device := f.String("device", "", "")
 	point := f.String("point", "", "")
 	var o testOptions
-	f.BoolVar(&o.watch, "watch", false, "")
-	f.BoolVar(&o.json, "json", false, "")
-	f.BoolVar(&o.orders, "all-orders", false, "")
+	o.add(f)
 	if err := parse(f, args); err != nil {
 		return helpOn(err, "test", t)
 	}
 	if *device == "" && (*point != "" || *port != "") {
 		return usage("-point and -port mean nothing for all devices", "name one: -device ID")
 	}
-	if o.json && o.orders {
-		return usage("-json and -all-orders do not go together", "leave one of them out")
+	if err := o.check(); err != nil {
+		return err
 	}
 	cfg, err := load(config.LoadForDesk, *site, t)
 	if err != nil {
@@ -44,8 +44,21 @@ func runTest(ctx context.Context, args []string, t terminal) error {
 	return o.test(ctx, targets, t)
 }
 
-// testOptions are what to do with the devices of a site.
+// testOptions are how to show what devices say.
 type testOptions struct{ watch, json, orders bool }
+
+func (o *testOptions) add(f *flag.FlagSet) {
+	f.BoolVar(&o.watch, "watch", false, "")
+	f.BoolVar(&o.json, "json", false, "")
+	f.BoolVar(&o.orders, "all-orders", false, "")
+}
+
+func (o *testOptions) check() error {
+	if o.json && o.orders {
+		return usage("-json and -all-orders do not go together", "leave one of them out")
+	}
+	return nil
+}
 
 // toTest is the device that was named, or all of them by bus.
 func toTest(cfg *config.Config, site, port, device, point string) ([]target, error) {
@@ -72,6 +85,9 @@ func toTest(cfg *config.Config, site, port, device, point string) ([]target, err
 func (o testOptions) test(ctx context.Context, targets []target, t terminal) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
+	for i := range targets {
+		targets[i].decoder = mapping.NewDecoder(&targets[i].device)
+	}
 	for {
 		failed := o.round(ctx, targets, t)
 		if !o.watch {
@@ -113,7 +129,7 @@ func (o testOptions) bus(ctx context.Context, targets []target, t terminal) erro
 	client := modbus.NewClient(port)
 	var failed error
 	for _, g := range targets {
-		r := newRound(g, client)
+		r := &round{target: g, client: client, rows: map[string]row{}}
 		r.read(ctx)
 		switch {
 		case o.json:
@@ -124,7 +140,10 @@ func (o testOptions) bus(ctx context.Context, targets []target, t terminal) erro
 			r.printTable(t)
 		}
 		if err := r.verdict(); err != nil && !errors.Is(err, context.Canceled) {
-			t.exit(fmt.Errorf("%s: %w", g.device.ID, err))
+			if g.device.ID != "" {
+				err = fmt.Errorf("%s: %w", g.device.ID, err)
+			}
+			t.exit(err)
 			failed = errReported
 		}
 	}

@@ -48,7 +48,7 @@ func (r *round) place() {
 	for i, why := range missing {
 		if why != "" {
 			p := &r.device.Points[i]
-			r.rows[p.ID] = row{Reading: p.Bad(r.device.ID, why, time.Now())}
+			r.bad(p.Bad(r.device.ID, why, time.Now()))
 			r.lacks = why
 		}
 	}

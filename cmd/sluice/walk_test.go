@@ -47,9 +47,9 @@ func TestWalk(t *testing.T) {
 		args, out, err string
 		code           int
 	}{
-		{"read" + through + " inverter power", "power  holding 0x9c58 (440025)", "", exitOK},
-		{"read" + through + " inverter", "maker  holding 0x9c44 (440005)  4163 6d65 0000 0000  Acme", "1 of 4 values are not there: the device has no SunSpec model 203\n", exitFailed},
-		{"read" + through + " inverter meter", "", "the device has no SunSpec model 203\n", exitFailed},
+		{"test" + through + " -device inverter -point power", "power  holding 0x9c58 (440025)", "", exitOK},
+		{"test" + through + " -device inverter", "maker  holding 0x9c44 (440005)  4163 6d65 0000 0000  Acme", "1 of 4 values are not there: the device has no SunSpec model 203\n", exitFailed},
+		{"test" + through + " -device inverter -point meter", "", "the device has no SunSpec model 203\n", exitFailed},
 		{"test" + through + " -device inverter -point limit", "limit  holding 0x9c59 (440026)", "", exitOK},
 		{"test" + through + " -device inverter -all-orders", "meter: cannot be read", "", exitFailed},
 		{"write -yes" + through + " inverter limit 80", "limit: written; now it reads 80 %", "", exitOK},
@@ -69,7 +69,7 @@ func TestWalkToNowhere(t *testing.T) {
 	_, stop := simulate(t, "-c", inverterSite(t, 40000, 0, ""), "-port", link)
 	defer stop()
 	site := inverterSite(t, 50000, 0, "")
-	code, _, err := sluice(t, "read -c "+site+" -port "+link+" inverter")
+	code, _, err := sluice(t, "test -c "+site+" -port "+link+" -device inverter")
 	if code != exitFailed || !strings.Contains(err, "the device lists no SunSpec models") || !strings.Contains(err, "SunSpec switched off") {
 		t.Errorf("exit code %d, %s", code, err)
 	}

@@ -31,6 +31,7 @@ func runWrite(ctx context.Context, args []string, t terminal) error {
 // writeAsking asks before it writes, and reads the answer from in.
 func writeAsking(ctx context.Context, args []string, t terminal, in io.Reader) error {
 	f := newTargetFlags("write")
+	f.addSite()
 	yes := f.Bool("yes", false, "")
 	words, err := parseMixed(f.FlagSet, shieldNumbers(args))
 	if err != nil {
@@ -113,6 +114,9 @@ type change struct {
 
 func newChange(g target, texts []string) (*change, error) {
 	c := &change{target: g}
+	if len(g.device.Derived) > 0 {
+		return nil, usage("%s is computed and cannot be written", "write the points that it is computed from", g.device.Derived[0].ID)
+	}
 	table := g.device.Points[0].Register.Table
 	if table != mapping.Coil && table != mapping.Holding {
 		return nil, usage("a %s register cannot be written", "only coils and holding registers can", table)
@@ -317,7 +321,7 @@ func (c *change) describe(data []byte) []string {
 		if r.Quality != point.Good {
 			value = r.Reason
 		}
-		texts[i] = strings.TrimSpace(value+" "+r.Unit) + " (" + rawText(c.device.Points[i], raw[i]) + ")"
+		texts[i] = strings.TrimSpace(value+" "+r.Unit) + " (" + rawText(&c.device.Points[i], raw[i]) + ")"
 	}
 	return texts
 }

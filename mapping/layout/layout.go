@@ -122,6 +122,17 @@ func (l Layout) Type() Type { return l.typ }
 // Order is the order of the value's bytes.
 func (l Layout) Order() Order { return l.order }
 
+// Scaling returns Scale, which is never 0, Offset and Round as they were configured.
+func (l Layout) Scaling() (scale, offset float64, round *int) {
+	if !l.linear.set {
+		return 1, 0, nil
+	}
+	if l.linear.rounded {
+		round = new(int(l.linear.round))
+	}
+	return l.linear.scale.float(), l.linear.offset.float(), round
+}
+
 // Shifted is the layout with numbers 10^power times as large, for those whose
 // scale the device tells. They are Floats, whatever the power.
 func (l Layout) Shifted(power int) Layout {
