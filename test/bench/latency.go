@@ -182,9 +182,11 @@ func startSluice(ctx context.Context, site string) (*sluice, error) {
 	return s, s.cmd.Start()
 }
 
-// residentMB is the program's memory in RAM, in MB.
-func (s *sluice) residentMB() float64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+func (s *sluice) residentMB() float64 { return residentMB(s.cmd.Process.Pid) }
+
+// residentMB is the memory of a process in RAM, in MB.
+func residentMB(pid int) float64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}

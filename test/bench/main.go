@@ -47,6 +47,7 @@ var benches = map[string]func(context.Context, options) ([]row, error){
 	"faults":  faults,
 	"queue":   queues,
 	"bridge":  bridgeBench,
+	"broker":  brokers,
 }
 
 func main() {
@@ -61,6 +62,9 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	if len(args) == 2 && args[0] == childName {
 		return child(args[1])
+	}
+	if len(args) == 2 && args[0] == brokerChildName {
+		return brokerChild(args[1])
 	}
 	if len(args) == 0 || benches[args[0]] == nil {
 		names := make([]string, 0, len(benches))
