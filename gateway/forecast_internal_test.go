@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -12,7 +13,8 @@ import (
 )
 
 func TestPredict(t *testing.T) {
-	cfg, err := config.Parse("minimal.yaml", []byte(configs.Minimal+`
+	points := `points: [{id: voltage, register: input 30001, type: float32, unit: V}, {id: power, register: input 30053, type: float32, unit: W}]`
+	cfg, err := config.Parse("minimal.yaml", []byte(strings.Replace(configs.Minimal, "template: eastron-sdm630", points, 1)+`
 bridges:
   - {id: cloud, url: "mqtt://127.0.0.2", send: [{match: "+/+/voltage", to: "acme/{topic}"}]}
 `))

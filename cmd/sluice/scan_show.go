@@ -149,7 +149,7 @@ func siteLines(bus config.Bus, units []scan.Unit) string {
 				register = "input 0x0000"
 			}
 		}
-		fmt.Fprintf(&b, "    points:\n      - {id: first, register: %s}   # take points from its manual\n", register)
+		fmt.Fprintf(&b, "    points:\n      - {id: first, register: %s}   # points of its manual, or a template: sluice templates list\n", register)
 	}
 	return b.String()
 }

@@ -31,7 +31,7 @@ func runTemplates(_ context.Context, args []string, t terminal) error {
 		"show": showTemplate, "lint": lintTemplate, "new": newTemplate,
 	}
 	switch {
-	case len(words) == 1 && words[0] == "list":
+	case len(words) == 0, len(words) == 1 && words[0] == "list":
 		return listTemplates(dir, t)
 	case len(words) == 2 && verbs[words[0]] != nil:
 		return verbs[words[0]](dir, words[1], t)
@@ -65,12 +65,26 @@ func showTemplate(dir, name string, t terminal) error {
 	place, text, err := config.OpenLibrary(dir).Text(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return hint(fmt.Errorf("there is no template %q", name), "`sluice templates list` shows all")
+		return hint(fmt.Errorf("there is no template %q", name), "%s", similar(dir, name))
 	case err != nil:
 		return err
 	}
 	_, err = fmt.Fprintf(t.out, "# %s\n%s", place, text)
 	return err
+}
+
+// similar names the templates that a part of a name fits.
+func similar(dir, name string) string {
+	var fit []string
+	for _, n := range config.OpenLibrary(dir).Names() {
+		if strings.Contains(n, strings.ToLower(name)) {
+			fit = append(fit, n)
+		}
+	}
+	if len(fit) == 0 {
+		return "`sluice templates list` shows all"
+	}
+	return "there are " + strings.Join(fit, ", ")
 }
 
 // lintTemplate checks a template as strictly as a site file.

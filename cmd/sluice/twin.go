@@ -179,7 +179,7 @@ func motion(p mapping.Point, seed uint32, name string, now time.Time) func(time.
 	if rate, ok := counts(p.Unit, kind, p.Layout.Words()); ok {
 		start := now.AddDate(-3, 0, -int(seed%90))
 		count := func(at time.Time) float64 { return rate * at.Sub(start).Hours() }
-		part := fit(p.Layout, 0, count(now.AddDate(1, 0, 0)))
+		part := fit(p.Layout, count(now), count(now.AddDate(1, 0, 0)))
 		return func(at time.Time) point.Value { return point.FloatValue(part * count(at)) }
 	}
 	g := typical(p.Unit)

@@ -143,3 +143,20 @@ func TestTwinIsWritten(t *testing.T) {
 		}
 	}
 }
+
+// TestTwinOfTemplates has a twin of every built-in template: all its points have a
+// value.
+func TestTwinOfTemplates(t *testing.T) {
+	for _, name := range config.OpenLibrary(t.TempDir()).Names() {
+		cfg, err := config.Parse("site.yaml", []byte(strings.Replace(configs.Minimal, "eastron-sdm630", name, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, now := cfg.Devices[0], time.Now()
+		for id, r := range readings(t, newTwin(d, now), d, now) {
+			if r.Quality != point.Good {
+				t.Errorf("%s: %s: %v: %s", name, id, r.Quality, r.Reason)
+			}
+		}
+	}
+}
