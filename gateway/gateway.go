@@ -18,6 +18,7 @@ import (
 	"sluice/drivers/bus"
 	"sluice/drivers/modbus"
 	"sluice/drivers/tcp"
+	"sluice/drivers/transcript"
 	"sluice/gateway/config"
 	"sluice/gateway/homeassistant"
 	"sluice/gateway/poll"
@@ -31,7 +32,8 @@ type Options struct {
 	StateDir string // where the queues live, and what was learned of devices; created if missing
 	Version  string // of the program, for the birth message
 	Log      *slog.Logger
-	Tap      broker.Tap // sees every message on the local broker first; nil for none
+	Tap      broker.Tap        // sees every message on the local broker first; nil for none
+	Traces   map[string]string // files for what passes the ports of buses, by bus
 }
 
 // Gateway is a whole site: buses, broker and bridges.
@@ -44,6 +46,7 @@ type Gateway struct {
 	buses     []*bus.Bus
 	listeners []*tcp.Listener // for buses that dial in
 	pollers   []*poll.Poller
+	traces    []*transcript.Trace // of some buses
 	bridges   []*bridge.Bridge
 	watch     *upstream.Watch // for the bridges
 	queues    []*queue.Queue
@@ -66,8 +69,11 @@ func New(cfg *config.Config, opt Options) (*Gateway, error) {
 	}
 	g.broker.Tap(g.announcer.Tap)
 	g.publish = publish.New(messages, g.broker.Publish, opt.Log)
-	for _, b := range cfg.Buses {
+	for i, b := range cfg.Buses {
 		g.addBus(b, cfg.Devices, opt.StateDir)
+		if g.ports[i].tracer, err = g.openTrace(b, opt.Traces[b.ID]); err != nil {
+			return nil, errors.Join(err, g.Close())
+		}
 	}
 	me := presence.New(presence.Config{Group: cfg.Group, Gateway: cfg.Gateway, Version: opt.Version, Config: cfg.Digest})
 	for _, b := range cfg.Bridges {
@@ -128,7 +134,7 @@ func (g *Gateway) Ready() <-chan struct{} { return g.ready }
 // ends, what was read is published and stored, upstream hears a farewell. It
 // closes the gateway.
 func (g *Gateway) Run(ctx context.Context) error {
-	stages := []stage{{g.broker, g.watch}, tasks(g.bridges), {g.publish, g.announcer}, tasks(g.listeners), tasks(g.buses), tasks(g.pollers)}
+	stages := []stage{tasks(g.traces), {g.broker, g.watch}, tasks(g.bridges), {g.publish, g.announcer}, tasks(g.listeners), tasks(g.buses), tasks(g.pollers)}
 	err := runStages(ctx, g.log, func() { close(g.ready) }, stages...)
 	return errors.Join(err, g.Close())
 }
@@ -141,12 +147,15 @@ func tasks[T task](parts []T) stage {
 	return s
 }
 
-// Close closes the queues of a gateway that does not run.
+// Close closes the queues and traces of a gateway that does not run.
 func (g *Gateway) Close() error {
 	var errs []error
+	for _, t := range g.traces {
+		errs = append(errs, t.Close())
+	}
 	for _, q := range g.queues {
 		errs = append(errs, q.Close())
 	}
-	g.queues = nil
+	g.queues, g.traces = nil, nil
 	return errors.Join(errs...)
 }

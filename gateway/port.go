@@ -23,6 +23,7 @@ type port struct {
 	cfg    config.Bus
 	log    *slog.Logger
 	doubts *modbus.Doubts
+	tracer Tracer // nil: nobody looks
 
 	listener *tcp.Listener // nil unless a converter dials in
 
@@ -33,12 +34,13 @@ type port struct {
 
 // OpenBus opens the port or the connection of a bus once, as a gateway would. The
 // caller closes the transport. Doubts may be shared with one opened earlier. A
-// converter that dials in is not waited for.
-func OpenBus(ctx context.Context, c config.Bus, doubts *modbus.Doubts, log *slog.Logger) (bus.Transport, error) {
+// converter that dials in is not waited for. What passes goes by tracer, if there
+// is one.
+func OpenBus(ctx context.Context, c config.Bus, doubts *modbus.Doubts, tracer Tracer) (bus.Transport, error) {
 	if c.Listen != "" {
 		return nil, fmt.Errorf("the converter of bus %s dials in to the running gateway, and nowhere else", c.ID)
 	}
-	return (&port{cfg: c, log: log, doubts: doubts}).open(ctx)
+	return (&port{cfg: c, log: slog.New(slog.DiscardHandler), doubts: doubts, tracer: tracer}).open(ctx)
 }
 
 // open connects to the bus.
@@ -56,7 +58,7 @@ func (p *port) open(ctx context.Context) (bus.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	return overNetwork(p.cfg, conn, p.doubts), nil
+	return overNetwork(p.cfg, traceConn(conn, p.tracer), p.doubts), nil
 }
 
 // openSerial finds and opens the serial port.
@@ -67,14 +69,15 @@ func (p *port) openSerial() (bus.Transport, error) {
 		return nil, err
 	}
 	p.opened(s)
+	traced := tracePort(s, p.tracer)
 	if c.Framing == modbus.ASCII {
-		return ascii.New(s, ascii.Config{Line: c.Line, Echo: c.Echo, Doubts: p.doubts}), nil
+		return ascii.New(traced, ascii.Config{Line: c.Line, Echo: c.Echo, Doubts: p.doubts}), nil
 	}
 	t := rtu.Config{Line: c.Line, Echo: c.Echo, Virtual: s.Virtual(), Doubts: p.doubts}
 	if c.RS485 != nil {
 		t.Lead = c.RS485.DelayBefore
 	}
-	return rtu.New(s, t), nil
+	return rtu.New(traced, t), nil
 }
 
 // opened logs where the port was found and what its driver does not do, when

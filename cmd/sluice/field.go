@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -71,7 +70,7 @@ func (f *targetFlags) addSite() {
 // check refuses flags that mean nothing for what is named.
 func (f *targetFlags) check(named string) error {
 	onPort := strings.Contains(named, "/")
-	ofSite, ofBoth := []string{"c", "port"}, []string{"yes"}
+	ofSite, ofBoth := []string{"c", "port"}, []string{"yes", "trace"}
 	var err error
 	f.Visit(func(g *flag.Flag) {
 		switch {
@@ -221,8 +220,8 @@ func names[T any](things []T, name func(T) string) string {
 
 // dial opens the port or the connection of a bus. The caller closes the
 // transport.
-func dial(ctx context.Context, b config.Bus) (bus.Transport, error) {
-	port, err := gateway.OpenBus(ctx, b, new(modbus.Doubts), slog.New(slog.DiscardHandler))
+func dial(ctx context.Context, b config.Bus, tracer gateway.Tracer) (bus.Transport, error) {
+	port, err := gateway.OpenBus(ctx, b, new(modbus.Doubts), tracer)
 	if err != nil {
 		return nil, explainPort(err)
 	}

@@ -135,7 +135,7 @@ func TestPortInUse(t *testing.T) {
 	port := serveMemory(t)
 	g := target{}
 	g.bus.Port, g.bus.Line = port, fast
-	owner, err := dial(t.Context(), g.bus)
+	owner, err := dial(t.Context(), g.bus, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

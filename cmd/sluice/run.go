@@ -21,6 +21,8 @@ func runGateway(ctx context.Context, args []string, t terminal) error {
 	f := flags("run")
 	site := f.String("c", defaultSite, "")
 	state := f.String("state", "", "")
+	traces := map[string]string{}
+	f.Func("trace", "", func(text string) error { return addTrace(traces, text) })
 	level := slog.LevelInfo
 	f.TextVar(&level, "log-level", slog.LevelInfo, "")
 	if err := parse(f, args); err != nil {
@@ -30,13 +32,16 @@ func runGateway(ctx context.Context, args []string, t terminal) error {
 	if err != nil {
 		return err
 	}
+	if err := checkTraces(traces, cfg.Buses); err != nil {
+		return err
+	}
 	log := t.logger(level)
 	for _, w := range cfg.Warnings {
 		log.Warn(w.What, "file", w.File, "line", w.Line, "fix", w.Fix)
 	}
-	g, err := gateway.New(cfg, gateway.Options{StateDir: stateDir(*state, *site), Version: version(), Log: log})
+	g, err := gateway.New(cfg, gateway.Options{StateDir: stateDir(*state, *site), Version: version(), Log: log, Traces: traces})
 	if err != nil {
-		return err
+		return explainTrace(err)
 	}
 	log.Info("starting", "site", cfg.Site, "gateway", cfg.Gateway, "config", cfg.Digest, "version", version())
 	context.AfterFunc(ctx, func() { log.Info("stopping", "cause", context.Cause(ctx)) })

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +16,10 @@ import (
 	"sluice/gateway/config"
 )
 
+// scanWindow is for how long a unit on a serial line is listened for before the next is
+// asked: most answer within 50 ms, and the others are heard later.
+const scanWindow = 50 * time.Millisecond
+
 // maxLines bounds the speeds and formats that one scan tries.
 const maxLines = 64
 
@@ -25,6 +28,7 @@ type scanFlags struct {
 	placeFlags
 	units, bauds, formats string
 	timeout               time.Duration
+	trace                 string
 }
 
 func runScan(ctx context.Context, args []string, t terminal) error {
@@ -35,6 +39,7 @@ func runScan(ctx context.Context, args []string, t terminal) error {
 	f.StringVar(&s.formats, "formats", "", "")
 	f.StringVar(&s.framing, "framing", "", "")
 	f.DurationVar(&s.timeout, "timeout", 0, "")
+	f.StringVar(&s.trace, "trace", "", "")
 	s.addEcho(f)
 	words, err := parseMixed(f, args)
 	if err != nil {
@@ -47,11 +52,20 @@ func runScan(ctx context.Context, args []string, t terminal) error {
 	if err != nil {
 		return err
 	}
+	traced := b
+	if traced.Line = cfg.Lines[0]; len(cfg.Lines) > 1 {
+		traced.Line = modbus.Line{}
+	}
+	trace, err := startTrace(traced, s.trace, t)
+	if err != nil {
+		return err
+	}
+	defer trace.end()
 	cfg.Open = func(l modbus.Line) (scan.Port, error) {
 		b.Line = l
-		return openProber(ctx, b)
+		return openProber(ctx, b, trace)
 	}
-	show := &search{terminal: t, bus: b, cfg: cfg, start: time.Now(), draws: t.isScreen()}
+	show := &search{terminal: t, bus: b, cfg: cfg, draws: t.isScreen()}
 	return show.run(ctx)
 }
 
@@ -62,7 +76,7 @@ func (s *scanFlags) config(place string) (config.Bus, scan.Config, error) {
 	if err != nil {
 		return b, scan.Config{}, err
 	}
-	cfg := scan.Config{Timeout: s.timeout, Lines: []modbus.Line{b.Line}, Name: namer()}
+	cfg := scan.Config{Timeout: s.timeout, Window: scanWindow, Lines: []modbus.Line{b.Line}, Name: namer()}
 	switch {
 	case s.timeout == 0 && b.Dial != "":
 		cfg.Timeout = time.Second
@@ -70,6 +84,9 @@ func (s *scanFlags) config(place string) (config.Bus, scan.Config, error) {
 		cfg.Timeout = 200 * time.Millisecond
 	case s.timeout < 10*time.Millisecond || s.timeout > 5*time.Second:
 		return b, cfg, usage("-timeout: %v is not possible", "write 10ms to 5s", s.timeout)
+	}
+	if b.Dial != "" { // where what is late comes from anybody, or is dropped on the way
+		cfg.Window = cfg.Timeout
 	}
 	if cfg.Units, err = parseUnits(s.units, b.Framing); err != nil {
 		return b, cfg, err
@@ -83,25 +100,59 @@ func (s *scanFlags) config(place string) (config.Bus, scan.Config, error) {
 	return b, cfg, err
 }
 
-// prober is a port that forgets which units did not answer.
+// prober is a port that forgets which units did not answer, and counts what comes.
 type prober struct {
 	bus.Transport
 	doubts *modbus.Doubts
+	trace  *tracing // nil: none
+	echo   bool
+	heard  int
 }
 
-func openProber(ctx context.Context, b config.Bus) (scan.Port, error) {
-	doubts := new(modbus.Doubts)
-	port, err := gateway.OpenBus(ctx, b, doubts, slog.New(slog.DiscardHandler))
-	if err != nil {
+func openProber(ctx context.Context, b config.Bus, trace *tracing) (scan.Port, error) {
+	p := &prober{doubts: new(modbus.Doubts), trace: trace, echo: b.Echo}
+	if trace != nil && b.Dial == "" {
+		trace.Switch(b.Line, time.Now())
+	}
+	var err error
+	if p.Transport, err = gateway.OpenBus(ctx, b, p.doubts, p); err != nil {
 		return nil, explainPort(err)
 	}
-	return prober{port, doubts}, nil
+	return p, nil
 }
 
 // Exchange implements scan.Port.
-func (p prober) Exchange(adu []byte, t modbus.Timing) ([]byte, error) {
+func (p *prober) Exchange(adu []byte, t modbus.Timing) ([]byte, error) {
 	*p.doubts = modbus.Doubts{}
 	return p.Transport.Exchange(adu, t)
+}
+
+// Heard implements scan.Port. What an adapter echoes is nobody's.
+func (p *prober) Heard() int { return p.heard }
+
+// Sent implements gateway.Tracer.
+func (p *prober) Sent(b []byte, now time.Time) {
+	if p.echo {
+		p.heard -= len(b)
+	}
+	if p.trace != nil {
+		p.trace.Sent(b, now)
+	}
+}
+
+// Received implements gateway.Tracer.
+func (p *prober) Received(b []byte, now time.Time) {
+	p.heard += len(b)
+	if p.trace != nil {
+		p.trace.Received(b, now)
+	}
+}
+
+// Event implements gateway.Tracer.
+func (p *prober) Event(note string, now time.Time) {
+	if p.trace != nil {
+		p.trace.Event(note, now)
+	}
 }
 
 // parseUnits reads "1-247" or "1,3,10-20".

@@ -18,11 +18,9 @@ type search struct {
 	terminal
 	bus   config.Bus // without its line
 	cfg   scan.Config
-	start time.Time
 	draws bool // out is a screen
-	done  int  // units asked, on all lines
 	found int
-	line  modbus.Line
+	last  scan.Progress
 }
 
 func (s *search) run(ctx context.Context) error {
@@ -31,12 +29,15 @@ func (s *search) run(ctx context.Context) error {
 	if s.bus.Dial == "" {
 		ways = " for " + count(len(s.cfg.Lines), "speed and format", "speeds and formats")
 	}
-	fmt.Fprintf(s.out, "asking %s%s on %s: at most %v, and up to %v for each that answers; nothing is changed\n",
-		count(len(s.cfg.Units), "unit", "units"), ways, place(s.bus), s.cfg.Bound().Round(time.Second), s.cfg.Each().Round(time.Second))
+	fmt.Fprintf(s.out, "asking %s%s on %s, %v each if nobody answers; nothing is changed\n",
+		count(len(s.cfg.Units), "unit", "units"), ways, place(s.bus), s.cfg.Sweep(s.cfg.Lines[0]).Round(100*time.Millisecond))
 	r, err := s.cfg.Run(ctx)
 	s.clear()
 	if r.AnyUnit {
 		fmt.Fprintln(s.out, "it answers for a unit that cannot be there: a device that does not look at the unit, or one without others behind it")
+	}
+	for _, id := range r.Unreadable {
+		fmt.Fprintf(s.out, "unit %d: something came, twice, that is no reply: two devices with this number, or noise\n", id)
 	}
 	if len(r.Units) > 0 {
 		fmt.Fprintf(s.out, "\nfor the site file:\n\n%s", siteLines(s.bus, r.Units))
@@ -53,10 +54,10 @@ func (s *search) verdict(r scan.Result, err error) error {
 		return err
 	case len(r.Units) > 0:
 		return nil
-	case r.Unreadable > 0 && s.bus.Dial == "":
-		return hint(fmt.Errorf("something came %d times, but no reply", r.Unreadable), "another speed, format or framing: -bauds 4800,38400,115200 -formats 8O1,8N2; or another master")
-	case r.Unreadable > 0:
-		return hint(fmt.Errorf("something came %d times, but no reply", r.Unreadable), "a converter has another framing: -framing rtu or ascii; or another speed is set in it")
+	case len(r.Unreadable) > 0 && s.bus.Dial == "":
+		return hint(errors.New("something came, but no reply"), "another speed, format or framing: -bauds 4800,38400,115200 -formats 8O1,8N2; or another master")
+	case len(r.Unreadable) > 0:
+		return hint(errors.New("something came, but no reply"), "a converter has another framing: -framing rtu or ascii; or another speed is set in it")
 	case s.bus.Dial != "":
 		return hint(errors.New("connected, but nobody answers"), "an RS-485 converter needs -framing rtu; a gateway other units; slow devices -timeout 3s")
 	default:
@@ -64,19 +65,21 @@ func (s *search) verdict(r scan.Result, err error) error {
 	}
 }
 
-// next draws how far the scan is, or says that another line is tried.
-func (s *search) next(l modbus.Line, unit int) {
-	if s.draws {
+// next draws how far the scan is, or says that something else is tried.
+func (s *search) next(p scan.Progress) {
+	switch {
+	case s.draws:
 		const width = 30
-		total := len(s.cfg.Units) * len(s.cfg.Lines)
-		full := width * s.done / total
-		fmt.Fprintf(s.out, "\r\x1b[K[%s%s] unit %d at %s, %d found, at most %v left", strings.Repeat("#", full), strings.Repeat(".", width-full),
-			s.cfg.Units[unit], s.at(l), s.found, (s.cfg.Bound() + time.Duration(s.found)*s.cfg.Each() - time.Since(s.start)).Round(time.Second))
-	} else if l != s.line && s.bus.Dial == "" {
-		fmt.Fprintf(s.out, "at %v\n", l)
+		full := int(width * p.Done)
+		fmt.Fprintf(s.out, "\r\x1b[K[%s%s] unit %d at %s, %d found, %v left", strings.Repeat("#", full), strings.Repeat(".", width-full),
+			p.Unit, s.at(p.Line), s.found, p.Left.Round(time.Second))
+	case s.last.Line == p.Line && s.last.Round == p.Round, s.bus.Dial != "" && p.Round == 0:
+	case p.Round > 0:
+		fmt.Fprintf(s.out, "at %v: those that are silent, for input registers\n", s.at(p.Line))
+	default:
+		fmt.Fprintf(s.out, "at %v\n", p.Line)
 	}
-	s.line = l
-	s.done++
+	s.last = p
 }
 
 // at is a line, or the address that stands for it.

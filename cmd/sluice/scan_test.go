@@ -1,11 +1,18 @@
 package main
 
 import (
+	"context"
+	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sluice/drivers/modbus"
+	"sluice/drivers/rtu"
+	"sluice/drivers/scan"
 	"sluice/drivers/sim"
 	"sluice/gateway/config"
 )
@@ -53,9 +60,10 @@ func TestScan(t *testing.T) {
 		t.Errorf("exit code %d, %s", code, err)
 	}
 	head, lines, _ := strings.Cut(out, "\nfor the site file:\n\n")
-	if want := "asking 3 units for 2 speeds and formats on " + port + ": at most 6s, and up to 11s for each that answers; nothing is changed\n" +
+	if want := "asking 3 units for 2 speeds and formats on " + port + ", 200ms each if nobody answers; nothing is changed\n" +
 		"at 115200 8N1\n" +
 		"unit 7 at 115200 8N1: diagnostics: echo, read holding registers: 0x0000 = 05dc, read input registers: 0x0000 = 4366\n" +
+		"at 115200 8N1: those that are silent, for input registers\n" +
 		"unit 9 at 115200 8N1: read input registers: 0x0000 = 4366\n"; head != want {
 		t.Errorf("%s\nwant\n%s", head, want)
 	}
@@ -76,13 +84,88 @@ func TestScan(t *testing.T) {
 // TestScanDraws has a progress bar.
 func TestScanDraws(t *testing.T) {
 	var out strings.Builder
-	s := &search{terminal: terminal{out: &out}, draws: true, start: time.Now()}
-	s.cfg.Units, s.cfg.Lines = []modbus.UnitID{1, 2, 3}, []modbus.Line{fast}
-	s.next(fast, 0)
-	s.next(fast, 1)
+	s := &search{terminal: terminal{out: &out}, draws: true}
+	s.next(scan.Progress{Line: fast, Unit: 1, Left: 15 * time.Second})
+	s.next(scan.Progress{Line: fast, Unit: 2, Left: 10 * time.Second, Done: 1.0 / 3})
 	s.clear()
-	if want := "[##########....................] unit 2 at 115200 8N1, 0 found, at most "; !strings.Contains(out.String(), want) ||
+	if want := "[##########....................] unit 2 at 115200 8N1, 0 found, 10s left"; !strings.Contains(out.String(), want) ||
 		!strings.HasSuffix(out.String(), "\r\x1b[K") {
 		t.Errorf("%q", out.String())
 	}
+}
+
+// TestScanOfALine asks all units of a line that is true to its speed: nobody, some of
+// whom one is slower than its turn, and units whose replies fall on the requests to
+// the next.
+func TestScanOfALine(t *testing.T) {
+	at := func(latency time.Duration) sim.Unit { return sim.Unit{Device: memory(), Latency: latency} }
+	for _, tt := range []struct {
+		name  string
+		line  modbus.Line
+		units map[modbus.UnitID]sim.Unit
+		want  string
+		round time.Duration // the longest that the first may take
+	}{
+		{"nobody", modbus.Line{Baud: 9600, DataBits: 8, Parity: modbus.NoParity, StopBits: 1}, nil, "[]", 14600 * time.Millisecond},
+		{"nobody", fast, nil, "[]", 12700 * time.Millisecond},
+		{"one", fast, map[modbus.UnitID]sim.Unit{1: at(5 * time.Millisecond)}, "[1]", 12700 * time.Millisecond},
+		{"some", fast, map[modbus.UnitID]sim.Unit{1: at(5 * time.Millisecond), 17: at(130 * time.Millisecond), 247: at(190 * time.Millisecond)}, "[1 17 247]", 15 * time.Second},
+		{"late in a row", fast, map[modbus.UnitID]sim.Unit{7: at(80 * time.Millisecond), 8: at(100 * time.Millisecond), 9: at(60 * time.Millisecond)}, "[7 8 9]", 16 * time.Second},
+		{"on the next request", fast, map[modbus.UnitID]sim.Unit{30: at(50 * time.Millisecond), 60: at(51 * time.Millisecond), 90: at(52 * time.Millisecond)}, "[30 60 90]", 17 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			port := sim.NewMemPort()
+			ctx, stop := context.WithCancel(t.Context())
+			var serving sync.WaitGroup
+			serving.Go(func() { sim.New(sim.Config{Line: tt.line, Units: tt.units}).Serve(ctx, port) })
+			defer serving.Wait()
+			defer stop()
+			var flags scanFlags
+			flags.units = "1-247"
+			_, cfg, err := flags.config("/dev/none")
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg.Lines, cfg.Name = []modbus.Line{tt.line}, nil
+			cfg.Open = func(l modbus.Line) (scan.Port, error) {
+				p := &prober{doubts: new(modbus.Doubts)}
+				p.Transport = rtu.New(heardPort{port, p}, rtu.Config{Line: l, Doubts: p.doubts})
+				return p, nil
+			}
+			start := time.Now()
+			round := time.Duration(0)
+			cfg.Next = func(p scan.Progress) {
+				if p.Round == 0 {
+					round = time.Since(start)
+				}
+			}
+			cfg.Found = func(u scan.Unit) {}
+			r, err := cfg.Run(t.Context())
+			var got []modbus.UnitID
+			for _, u := range r.Units {
+				got = append(got, u.ID)
+			}
+			slices.Sort(got)
+			t.Logf("%s at %v: 1-247 asked once after %v, all over after %v", tt.name, tt.line, round, time.Since(start))
+			if err != nil || fmt.Sprint(got) != tt.want || round > tt.round {
+				t.Errorf("%s: %v, %v, the first round took %v", tt.name, got, err, round)
+			}
+		})
+	}
+}
+
+// heardPort lets a prober hear what comes.
+type heardPort struct {
+	*sim.MemPort
+	prober *prober
+}
+
+func (p heardPort) Close() error { return nil } // it is opened again
+
+func (p heardPort) Read(b []byte) (int, error) {
+	n, err := p.MemPort.Read(b)
+	if n > 0 {
+		p.prober.Received(b[:n], time.Now())
+	}
+	return n, err
 }

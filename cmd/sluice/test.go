@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sluice/drivers/modbus"
+	"sluice/gateway"
 	"sluice/gateway/config"
 	"sluice/mapping"
 )
@@ -41,16 +42,24 @@ func runTest(ctx context.Context, args []string, t terminal) error {
 	if err != nil {
 		return err
 	}
+	if o.trace != "" && (len(targets) == 0 || targets[0].bus.ID != targets[len(targets)-1].bus.ID) {
+		return usage("-trace takes one bus", "name a device: -device ID")
+	}
 	return o.test(ctx, targets, t)
 }
 
 // testOptions are how to show what devices say.
-type testOptions struct{ watch, json, orders bool }
+type testOptions struct {
+	watch, json, orders bool
+	trace               string // file; empty: none
+	tracer              gateway.Tracer
+}
 
 func (o *testOptions) add(f *flag.FlagSet) {
 	f.BoolVar(&o.watch, "watch", false, "")
 	f.BoolVar(&o.json, "json", false, "")
 	f.BoolVar(&o.orders, "all-orders", false, "")
+	f.StringVar(&o.trace, "trace", "", "")
 }
 
 func (o *testOptions) check() error {
@@ -83,6 +92,14 @@ func toTest(cfg *config.Config, site, port, device, point string) ([]target, err
 
 // test reads the devices once, or again and again until ctx ends.
 func (o testOptions) test(ctx context.Context, targets []target, t terminal) error {
+	if o.trace != "" {
+		trace, err := startTrace(targets[0].bus, o.trace, t)
+		if err != nil {
+			return err
+		}
+		defer trace.end()
+		o.tracer = trace.tracer()
+	}
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for i := range targets {
@@ -120,7 +137,7 @@ func (o testOptions) round(ctx context.Context, targets []target, t terminal) er
 // bus reads the devices of one bus, prints what they say, and says what is wrong
 // with each.
 func (o testOptions) bus(ctx context.Context, targets []target, t terminal) error {
-	port, err := dial(ctx, targets[0].bus)
+	port, err := dial(ctx, targets[0].bus, o.tracer)
 	if err != nil {
 		t.exit(err)
 		return errReported

@@ -33,6 +33,7 @@ func writeAsking(ctx context.Context, args []string, t terminal, in io.Reader) e
 	f := newTargetFlags("write")
 	f.addSite()
 	yes := f.Bool("yes", false, "")
+	path := f.String("trace", "", "")
 	words, err := parseMixed(f.FlagSet, shieldNumbers(args))
 	if err != nil {
 		return helpOn(err, "write", t)
@@ -45,7 +46,12 @@ func writeAsking(ctx context.Context, args []string, t terminal, in io.Reader) e
 	if err != nil {
 		return err
 	}
-	port, err := dial(ctx, g.bus)
+	trace, err := startTrace(g.bus, *path, t)
+	if err != nil {
+		return err
+	}
+	defer trace.end()
+	port, err := dial(ctx, g.bus, trace.tracer())
 	if err != nil {
 		return err
 	}

@@ -43,12 +43,12 @@ func (s *session) identify(u *Unit) error {
 	objects, err := s.objects(u.ID)
 	if err == nil {
 		u.Identity.Objects = objects
-		u.Identity.Server, err = s.do(u.ID, modbus.Request{Function: modbus.ReportServerID})
+		u.Identity.Server, err = s.do(u.ID, modbus.Request{Function: modbus.ReportServerID}, s.Timeout)
 	}
 	if err = fatal(err); err != nil || s.Name == nil {
 		return err
 	}
-	u.Names = s.Name(*u, s.ask(u.ID))
+	u.Names = s.Name(*u, s.asker(u.ID))
 	return nil
 }
 
@@ -66,7 +66,7 @@ func fatal(err error) error {
 func (s *session) objects(id modbus.UnitID) (all []modbus.Object, err error) {
 	kind, next := modbus.RegularIdentification, byte(0)
 	for range maxPages {
-		data, err := s.do(id, modbus.IdentificationRequest(id, kind, next))
+		data, err := s.do(id, modbus.IdentificationRequest(id, kind, next), s.Timeout)
 		if e, ok := errors.AsType[*modbus.Error](err); ok && e.Exception == illegalValue && kind != modbus.BasicIdentification {
 			kind = modbus.BasicIdentification
 			continue
@@ -87,15 +87,15 @@ func (s *session) objects(id modbus.UnitID) (all []modbus.Object, err error) {
 	return all, nil
 }
 
-// ask is the Ask of a unit.
-func (s *session) ask(id modbus.UnitID) Ask {
+// asker is the Ask of a unit.
+func (s *session) asker(id modbus.UnitID) Ask {
 	left := maxAsked
 	return func(req modbus.Request) ([]byte, error) {
 		if !reads(req) || left == 0 {
 			return nil, ErrNoMore
 		}
 		left--
-		data, err := s.do(id, req)
+		data, err := s.do(id, req, s.Timeout)
 		switch modbus.FaultOf(err) {
 		case modbus.Silent, modbus.Frame:
 			left = 0

@@ -1,6 +1,7 @@
 package scan_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,13 +26,17 @@ type field struct {
 	right   modbus.Line
 	replies map[string]string // by request, both without checksum
 	framing modbus.Framing
-	fault   modbus.Fault  // of every other exchange
-	takes   time.Duration // what such an exchange takes
+	fault   modbus.Fault // of every other exchange
+	paced   bool         // such an exchange takes its timeout, or
+	takes   time.Duration
 
 	line  modbus.Line // as opened last
 	asked []string
+	heard int
 	open  int
 }
+
+func (f *field) Heard() int { return f.heard }
 
 func (f *field) Framing() modbus.Framing { return f.framing }
 
@@ -56,18 +61,25 @@ func (f *field) Exchange(adu []byte, t modbus.Timing) ([]byte, error) {
 	switch {
 	case !ok || f.line != f.right:
 	case f.framing == modbus.TCP:
+		f.heard++
 		return append(append(adu[:4:4], 0, byte(len(reply))), reply...), nil
 	default:
+		f.heard++
 		return modbus.AppendCRC([]byte(reply)), nil
 	}
-	time.Sleep(f.takes)
+	if f.paced {
+		time.Sleep(cmp.Or(f.takes, t.Timeout))
+	}
+	if f.fault == modbus.Frame {
+		f.heard++
+	}
 	return nil, &modbus.Error{Fault: f.fault, Unit: modbus.UnitID(adu[0]), Err: errors.New("no reply")}
 }
 
 func (f *field) config(lines ...modbus.Line) scan.Config {
 	return scan.Config{
-		Lines: lines, Units: []modbus.UnitID{1, 2, 3}, Timeout: 100 * time.Millisecond, Open: f.Open,
-		Next: func(modbus.Line, int) {}, Found: func(scan.Unit) {},
+		Lines: lines, Units: []modbus.UnitID{1, 2, 3}, Timeout: 100 * time.Millisecond, Window: 40 * time.Millisecond, Open: f.Open,
+		Next: func(scan.Progress) {}, Found: func(scan.Unit) {},
 	}
 }
 
@@ -82,26 +94,31 @@ func TestFindsUnits(t *testing.T) {
 	var found []string
 	c.Found = func(u scan.Unit) { found = append(found, fmt.Sprint(u.ID, " ", u.Line, " ", u.Answers)) }
 	var progress []string
-	c.Next = func(l modbus.Line, unit int) { progress = append(progress, fmt.Sprint(l, " ", unit)) }
+	c.Next = func(p scan.Progress) {
+		progress = append(progress, fmt.Sprintf("%v %d %d %.2f", p.Line, p.Round, p.Unit, p.Done))
+	}
 	r, err := c.Run(t.Context())
 	want := []string{
 		"2 9600 8E1 [diagnostics: echo read holding registers: 0x0000 = 05dc read input registers: exception 2 (illegal data address)]",
 		"3 9600 8E1 [read input registers: 0x0000 = 0001]",
 	}
-	if err != nil || !slices.Equal(found, want) || len(r.Units) != 2 || r.Unreadable != 0 {
+	if err != nil || !slices.Equal(found, want) || len(r.Units) != 2 || len(r.Unreadable) > 0 {
 		t.Errorf("%q, %v, %+v\nwant %q", found, err, r, want)
 	}
-	// 19200 is not tried any more.
-	if want := []string{"9600 8N1 0", "9600 8N1 1", "9600 8N1 2", "9600 8E1 0", "9600 8E1 1", "9600 8E1 2"}; !slices.Equal(progress, want) {
+	// 19200 is not tried any more, and those that were found are not asked again.
+	if want := []string{
+		"9600 8N1 0 1 0.00", "9600 8N1 0 2 0.11", "9600 8N1 0 3 0.22", "9600 8E1 0 1 0.33", "9600 8E1 0 2 0.44", "9600 8E1 0 3 0.56",
+		"9600 8E1 1 1 0.00", "9600 8E1 1 3 0.50",
+	}; !slices.Equal(progress, want) {
 		t.Errorf("%q, want %q", progress, want)
 	}
-	// Every unit is asked the same three things, and who answers what it is; nothing
-	// changes by any of it.
-	if want := []string{"01080000a537", "010300000001", "010400000001"}; len(f.asked) != 22 || !slices.Equal(f.asked[:3], want) || f.open != 0 {
+	// Nothing changes by what they are asked.
+	if want := []string{
+		"010300000001", "020300000001", "030300000001",
+		"010300000001", "020300000001", "02080000a537", "020300000001", "020400000001", "022b0e0200", "0211", "030300000001",
+		"010400000001", "030400000001", "03080000a537", "030300000001", "030400000001", "032b0e0200", "0311",
+	}; !slices.Equal(f.asked, want) || f.open != 0 {
 		t.Errorf("asked %q, %d ports left open", f.asked, f.open)
-	}
-	if want := []string{"022b0e0200", "0211"}; !slices.Equal(f.asked[15:17], want) {
-		t.Errorf("asked %q, want %q", f.asked[15:17], want)
 	}
 }
 
@@ -215,11 +232,17 @@ func TestNetwork(t *testing.T) {
 
 func TestNobodyAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &field{fault: modbus.Silent, takes: 100 * time.Millisecond}
+		f := &field{fault: modbus.Silent, paced: true}
 		c, start := f.config(slow, fast), time.Now()
+		var left time.Duration
+		c.Next = func(p scan.Progress) { left = max(left, p.Left) }
 		r, err := c.Run(t.Context())
-		if took := time.Since(start); err != nil || len(r.Units) > 0 || took != 1800*time.Millisecond || took > c.Bound() {
+		// Two rounds of two lines of three units, the last of which gets its full time.
+		if took := time.Since(start); err != nil || len(r.Units) > 0 || took != 2*(2*40+100)*time.Millisecond+2*(2*50+100)*time.Millisecond || took > c.Bound() {
 			t.Errorf("%+v, %v after %v, the bound is %v", r, err, took, c.Bound())
+		}
+		if want := c.Sweep(slow) + c.Sweep(fast); left < want {
+			t.Errorf("%v left at most, want %v or more", left, want)
 		}
 	})
 }
@@ -228,10 +251,10 @@ func TestNobodyAnswers(t *testing.T) {
 // timeout.
 func TestBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &field{fault: modbus.Frame, takes: 700 * time.Millisecond}
+		f := &field{fault: modbus.Frame, paced: true, takes: 700 * time.Millisecond}
 		c, start := f.config(slow), time.Now()
 		r, err := c.Run(t.Context())
-		if took := time.Since(start); !errors.Is(err, scan.ErrBound) || took > c.Bound() || r.Unreadable == 0 {
+		if took := time.Since(start); !errors.Is(err, scan.ErrBound) || took > c.Bound() || len(r.Unreadable) == 0 {
 			t.Errorf("%+v, %v after %v, the bound is %v", r, err, took, c.Bound())
 		}
 	})
