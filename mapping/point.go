@@ -89,8 +89,11 @@ func (p *Point) checkValue(m Map) {
 	p.Write = readWritable(m.Get("write"), p)
 }
 
+// registerPattern is what ParseRegister reads with one numbering or another.
+const registerPattern = `^ *([Cc]oil +0[0-9]{4,5}|([Cc]oil|[Dd]iscrete|[Ii]nput|[Hh]olding) +(0[xX][0-9a-fA-F]{1,8}|0|[1-9][0-9]{0,5})) *$`
+
 func readRegister(n Node, numbering string) (Register, bool) {
-	r, err := ParseRegister(n.Text(), numbering)
+	r, err := ParseRegister(n.Matching(registerPattern), numbering)
 	if err == nil {
 		warnModicon(n, r, numbering)
 		return r, true

@@ -22,6 +22,14 @@ func (n Node) Text() string {
 	return n.text()
 }
 
+// Matching is Text for what has a form of its own, which editors are told: pattern
+// is what every text in it matches, as JavaScript and Go both read it. It is the
+// caller who judges the text.
+func (n Node) Matching(pattern string) string {
+	n.shape.matching(pattern)
+	return n.text()
+}
+
 func (n Node) text() string {
 	y := n.resolved()
 	if y == nil {

@@ -81,7 +81,7 @@ type form struct {
 func readForm(m Map, outer form) form {
 	f := form{readNumbering(m, outer.numbering), outer.order, outer.most}
 	if n := m.Get("order"); n.Present() {
-		f.order, _ = layout.ParseOrder(n.Choice(layout.OrderNames(0)...), 0)
+		f.order = readOrders(n)
 	}
 	return f
 }

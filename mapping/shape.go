@@ -29,6 +29,7 @@ type Scalar struct {
 	Min, Max float64  // of an Int or Number; of a Duration in seconds, of a Size in bytes
 	Words    []string // of a Choice, the first is the default
 	Default  string   // as a site file has it; empty: none, or it depends
+	Pattern  string   // of a Text: a regular expression; empty for none
 }
 
 // Form is how a single value is written.
@@ -144,6 +145,7 @@ func (s *Shape) scalar(form Form, lo, hi float64, fallback string, words ...stri
 		s.Scalar = &Scalar{Form: form, Min: lo, Max: hi, Default: fallback, Words: words}
 		return
 	}
+	was.Pattern = ""
 	if was.Default != fallback {
 		was.Default = ""
 	}
@@ -162,6 +164,18 @@ func (s *Shape) scalar(form Form, lo, hi float64, fallback string, words ...stri
 // unlimited records a single value without limits.
 func (s *Shape) unlimited(form Form, fallback string) {
 	s.scalar(form, math.Inf(-1), math.Inf(1), fallback)
+}
+
+// matching records a text of a form of its own.
+func (s *Shape) matching(pattern string) {
+	if s == nil {
+		return
+	}
+	only := s.Scalar == nil || s.Scalar.Pattern == pattern
+	s.unlimited(Text, "")
+	if only {
+		s.Scalar.Pattern = pattern
+	}
 }
 
 func (s *Shape) duration(lo, hi, fallback time.Duration) {

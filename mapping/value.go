@@ -49,7 +49,7 @@ func compile(m Map, cfg layout.Config) layout.Layout {
 	}
 	if bits := m.Get("bits"); bits.Present() {
 		var err error
-		if cfg.Bits, err = layout.ParseBits(bits.Text()); err != nil {
+		if cfg.Bits, err = layout.ParseBits(bits.Matching(bitsPattern)); err != nil {
 			bits.Problem("write one bit as 3, several as 4..7; bit 0 is the least significant", "%q is neither a bit nor bits", bits.text())
 			return layout.Layout{}
 		}
@@ -61,10 +61,13 @@ func compile(m Map, cfg layout.Config) layout.Layout {
 	return l
 }
 
+// bitsPattern is what layout.ParseBits reads.
+const bitsPattern = `^[0-9]{1,2}(\.\.[0-9]{1,2})?$`
+
 // checkBit refuses what means nothing for a coil or discrete input.
 func checkBit(m Map, table Table) {
-	if typ := m.Get("type"); typ.Present() && typ.Text() != "bool" {
-		typ.Problem("leave the type out, or write type: bool", "a %s is one bit and cannot be %s", table, typ.Text())
+	if typ := m.Get("type"); typ.Present() && typ.text() != "bool" {
+		typ.Problem("leave the type out, or write type: bool", "a %s is one bit and cannot be %s", table, typ.text())
 	}
 	for _, key := range valueKeys {
 		if n := m.Get(key); n.Present() {
@@ -75,7 +78,8 @@ func checkBit(m Map, table Table) {
 
 // readType returns 0 where no type is given.
 func readType(n Node) (layout.Type, error) {
-	s := n.Text()
+	n.shape.scalar(Choice, 0, 0, "uint16", layout.TypeNames()...)
+	s := n.text()
 	if s == "" {
 		return 0, nil
 	}
@@ -92,14 +96,43 @@ func readOrder(n Node, t layout.Type, outer layout.Order) layout.Order {
 	if !n.Present() {
 		return outer
 	}
-	letters := n.Choice(layout.AllOrders()...)
 	words := max(t.Words(), 1) // a text has an order in each register only
+	n.shape.scalar(Choice, 0, 0, "ABCD", layout.AllOrders()...)
+	letters := n.text()
 	o, err := layout.ParseOrder(letters, words)
-	if err == nil || letters != n.Text() {
+	switch {
+	case err == nil:
 		return o
+	case !n.IsScalar(): // has been told
+	case contains(layout.AllOrders(), letters):
+		n.Problem("write one of "+list(layout.OrderNames(words)), "%s is not an order of a value of type %s", letters, t)
+	default:
+		n.Problem(orderFix(letters, words), "%q is not known here", letters)
 	}
-	n.Problem("write one of "+list(layout.OrderNames(words)), "%s is not an order of a value of type %s", letters, t)
 	return outer
+}
+
+// readOrders reads the order of all values of a device.
+func readOrders(n Node) layout.Order {
+	n.shape.scalar(Choice, 0, 0, "ABCD", layout.OrderNames(0)...)
+	o, err := layout.ParseOrder(n.text(), 0)
+	if err != nil && n.IsScalar() {
+		n.Problem(orderFix(n.text(), 0), "%q is not known here", n.text())
+	}
+	return o
+}
+
+// orderFix says what to write for an unknown order of values of so many registers;
+// 0 for values of any length. The words that manuals have for it mean different
+// things, so they are told what the letters do.
+func orderFix(s string, words int) string {
+	if near := nearest(s, layout.OrderNames(words)); near != "" {
+		return "did you mean \"" + near + "\"?"
+	}
+	if words == 1 {
+		return "write AB for the high byte first, or BA"
+	}
+	return "write ABCD for the most significant byte first, CDAB with the registers the other way round, BADC with their bytes, DCBA with both"
 }
 
 func readScale(n Node) float64 {

@@ -266,7 +266,7 @@ func (b *Bus) line(m mapping.Map) {
 // format reads the serial format of the bus: 8N1 where it cannot.
 func (b *Bus) format(n mapping.Node) {
 	b.Line.DataBits, b.Line.Parity, b.Line.StopBits = 8, modbus.NoParity, 1
-	s := n.Text()
+	s := n.Matching(`^[78][NEOMSneoms][12]$`)
 	if s == "" {
 		return
 	}

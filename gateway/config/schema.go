@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,8 +123,8 @@ const (
 func schemaOfScalar(s *mapping.Scalar) *schemaNode {
 	n := &schemaNode{Default: s.Default}
 	switch s.Form {
-	case mapping.Text: // also what YAML takes for something else, such as 8E1
-		n.Type = []string{"string", "number", "boolean"}
+	case mapping.Text:
+		n.Type, n.Pattern = textTypes(s.Pattern), s.Pattern
 	case mapping.ID:
 		n.Type, n.Pattern = []string{"string", "integer"}, idText
 	case mapping.Bool:
@@ -147,6 +148,22 @@ func schemaOfScalar(s *mapping.Scalar) *schemaNode {
 		n.Type, n.Pattern = []string{"string"}, sizeText
 	}
 	return n
+}
+
+// textTypes are what YAML takes texts for: true, and 8E1 for a number.
+func textTypes(pattern string) []string {
+	form := regexp.MustCompile(pattern)
+	types := []string{"string"}
+	switch {
+	case form.MatchString("8E1"):
+		types = append(types, "number")
+	case form.MatchString("3"):
+		types = append(types, "integer")
+	}
+	if form.MatchString("true") {
+		types = append(types, "boolean")
+	}
+	return types
 }
 
 // limit fills in a number with its limits and a default within them.
