@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"sluice/bridge"
@@ -57,6 +58,25 @@ func Predict(cfg *config.Config) Forecast {
 	return f
 }
 
+// Of is the part of the forecast that is about one device: its bus with all its
+// load, the requests to it, its topics.
+func (f Forecast) Of(device string) Forecast {
+	var part Forecast
+	for _, b := range f.Buses {
+		of := func(d poll.DeviceProspect) bool { return d.ID == device }
+		if i := slices.IndexFunc(b.Devices, of); i >= 0 {
+			b.Devices = b.Devices[i : i+1]
+			part.Buses = append(part.Buses, b)
+		}
+	}
+	for _, t := range f.Topics {
+		if t.Device.ID == device {
+			part.Topics = append(part.Topics, t)
+		}
+	}
+	return part
+}
+
 func predictBridge(c config.Bridge, topics []TopicForecast) BridgeForecast {
 	f := BridgeForecast{ID: c.ID}
 	send := rules(c.Send)
@@ -97,16 +117,25 @@ func topicsOf(c publish.Config) []TopicForecast {
 func payloadSize(c publish.Config, m publish.Regular) int {
 	readings := make([]point.Reading, len(m.Points))
 	for i, p := range m.Points {
-		readings[i] = point.Reading{Device: m.Device.ID, Point: p.ID, Unit: p.Unit, Time: time.UnixMilli(1e12), Value: point.BoolValue(true)}
-		if p.Register.Table.Bits() {
-			continue
-		}
-		if v, err := p.Layout.Decode(bytes.Repeat([]byte{'A'}, 2*p.Layout.Words())); err == nil {
-			readings[i].Value = v
-		}
+		readings[i] = point.Reading{Device: m.Device.ID, Point: p.ID, Unit: p.Unit, Time: time.UnixMilli(1e12), Value: usual(p)}
 	}
 	text, _, _ := c.Writer(m.Output, m.Device, m.Points[0]).Append(nil, readings)
 	return len(text)
+}
+
+// usual is a value of a point that is as long as most are.
+func usual(p *mapping.Point) point.Value {
+	switch kind := p.Kind(); {
+	case p.Names != nil:
+		return point.TextValue(p.Names.Names()[0])
+	case p.Formula != nil && kind == point.Float:
+		return point.FloatValue(1234.5678)
+	case p.Formula == nil && kind != point.Bool:
+		if v, err := p.Layout.Decode(bytes.Repeat([]byte{'A'}, 2*p.Layout.Words())); err == nil {
+			return v
+		}
+	}
+	return point.BoolValue(true)
 }
 
 // onBus are the devices of one bus.

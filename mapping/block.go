@@ -158,15 +158,18 @@ func (p placed) bit(data []byte) (point.Value, error) {
 	if err != nil {
 		return point.Value{}, errShort
 	}
+	if p.Names != nil {
+		return p.Names.Name(int64(v.Float()))
+	}
 	return v, nil
 }
 
 // raw cuts the point out of the reply to its block.
 func (p placed) raw(data []byte) ([]byte, error) {
 	if p.Register.Table.Bits() {
-		v, err := p.bit(data)
+		v, err := layout.Coil(data, p.offset)
 		if err != nil {
-			return nil, err
+			return nil, errShort
 		}
 		return []byte{byte(v.Float())}, nil
 	}

@@ -73,10 +73,11 @@ type Point struct {
 	ID       string
 	Register Register
 	Layout   layout.Layout
-	Factor   *Factor  // by which the device scales it; nil: by none
-	Range    Range    // that is plausible
-	Counter  *Counter // nil: the value does not count
-	Unit     string   // e.g. "kWh"; empty for none
+	Names    *layout.Enum // of the states of a coil or discrete input; nil: true and false
+	Factor   *Factor      // by which the device scales it; nil: by none
+	Range    Range        // that is plausible
+	Counter  *Counter     // nil: the value does not count
+	Unit     string       // e.g. "kWh"; empty for none
 	Interval time.Duration
 	Priority bool // keeps its interval when the line cannot carry everything
 	Report   Report

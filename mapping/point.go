@@ -74,6 +74,9 @@ func readPoint(n Node, device string, s Settings, outer form, refs *references) 
 		return p, enabled // what the other keys mean depends on the table
 	}
 	p.Layout = readLayout(m, p.Register.Table, outer.order)
+	if p.Register.Table.Bits() {
+		p.Names = readStates(m.Get("enum"), p.Register.Table)
+	}
 	p.checkValue(m)
 	if end := int(p.Register.Address) + p.span(); end > 1<<16 {
 		register.Problem("check the number in the manual", "%s is %d registers long and passes the last address", p.Register, p.span())
@@ -83,7 +86,7 @@ func readPoint(n Node, device string, s Settings, outer form, refs *references) 
 
 // checkValue reads what depends on the kind of value that the point has.
 func (p *Point) checkValue(m Map) {
-	p.Range = readRange(m, p.Layout.Kind())
+	p.Range = readRange(m, p.Kind())
 	p.checkReport(m)
 	p.Counter = readCounter(m.Get("counter"), p)
 	p.Write = readWritable(m.Get("write"), p)

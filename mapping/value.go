@@ -70,7 +70,7 @@ func checkBit(m Map, table Table) {
 		typ.Problem("leave the type out, or write type: bool", "a %s is one bit and cannot be %s", table, typ.text())
 	}
 	for _, key := range valueKeys {
-		if n := m.Get(key); n.Present() {
+		if n := m.Get(key); n.Present() && key != "enum" {
 			n.Problem("leave it out", "means nothing for a %s, which is one bit", table)
 		}
 	}
@@ -177,6 +177,21 @@ func readInvalid(n Node) (in layout.Invalid) {
 		in.Raw = append(in.Raw, item.raw())
 	}
 	return in
+}
+
+// readStates reads the names of the states of a bit.
+func readStates(n Node, table Table) *layout.Enum {
+	names := readEnum(n)
+	if names == nil {
+		return nil
+	}
+	for _, e := range n.Entries() {
+		if number, _ := parseInt(e.Key.text()); number != 0 && number != 1 {
+			e.Key.Problem("write {0: open, 1: closed}", "a %s is 0 or 1, never %d", table, number)
+			return nil
+		}
+	}
+	return names
 }
 
 // invalidSets are the names of layout.NoSet, SunSpec and NaN.

@@ -64,6 +64,8 @@ func (p *Point) Kind() point.Kind {
 	switch {
 	case p.Formula != nil:
 		return p.Formula.Kind()
+	case p.Names != nil:
+		return point.Text
 	case p.Register.Table.Bits():
 		return point.Bool
 	default:
@@ -119,11 +121,9 @@ func (p *Point) masks(v point.Value) (set, keep []byte, err error) {
 func (p *Point) WriteRequest(unit modbus.UnitID, v point.Value, current []byte) (modbus.Request, error) {
 	r := modbus.Request{Unit: unit, Function: p.function(), Address: p.Register.Address, Count: uint16(p.span())}
 	if p.Register.Table.Bits() {
-		if v.Kind() != point.Bool {
-			return r, fmt.Errorf("%v is neither true nor false", v)
-		}
-		r.Data = coilData(r.Function, v.Bool())
-		return r, nil
+		on, err := p.On(v)
+		r.Data = coilData(r.Function, on)
+		return r, err
 	}
 	if current == nil && !p.Fills() {
 		return r, errors.New("what the rest of the register holds must be read first")
@@ -136,6 +136,19 @@ func (p *Point) WriteRequest(unit modbus.UnitID, v point.Value, current []byte) 
 	r.Data = make([]byte, 2*p.span())
 	copy(r.Data, current)
 	return r, p.Layout.Encode(r.Data, v)
+}
+
+// On is the state of a coil that v stands for.
+func (p *Point) On(v point.Value) (bool, error) {
+	switch {
+	case p.Names != nil:
+		n, err := p.Names.Number(v)
+		return n == 1, err
+	case v.Kind() != point.Bool:
+		return false, fmt.Errorf("%v is neither true nor false", v)
+	default:
+		return v.Bool(), nil
+	}
 }
 
 // function is the one that writes the point.

@@ -135,6 +135,9 @@ func (p *Point) checkValues(n Node, w *Writable) {
 // checkHolds reports a value that the registers cannot hold.
 func (p *Point) checkHolds(n Node, v point.Value) {
 	if p.Register.Table.Bits() {
+		if _, err := p.On(v); err != nil {
+			n.Problem("write one of the names of the point", "%s", err)
+		}
 		return
 	}
 	if err := p.Layout.Encode(make([]byte, 2*p.span()), v); err != nil {

@@ -18,6 +18,7 @@ func runPlan(_ context.Context, args []string, t terminal) error {
 	f := flags("plan")
 	site := f.String("c", defaultSite, "")
 	asJSON := f.Bool("json", false, "")
+	device := f.String("device", "", "")
 	if err := parse(f, args); err != nil {
 		return helpOn(err, "plan", t)
 	}
@@ -26,6 +27,12 @@ func runPlan(_ context.Context, args []string, t terminal) error {
 		return err
 	}
 	forecast := gateway.Predict(cfg)
+	if *device != "" {
+		if !slices.ContainsFunc(cfg.Devices, func(d mapping.Device) bool { return d.ID == *device }) {
+			return usage("there is no device %q in %s", "the devices are "+names(cfg.Devices, func(d mapping.Device) string { return d.ID }), *device, *site)
+		}
+		forecast = forecast.Of(*device)
+	}
 	if *asJSON {
 		return planJSON(t.out, forecast)
 	}
@@ -90,7 +97,7 @@ func (p planner) topics(topics []gateway.TopicForecast) {
 	for _, t := range topics {
 		what, priority := count(len(t.Points), "point", "points"), ""
 		if len(t.Points) == 1 {
-			what = t.Points[0].Register.String()
+			what = registerText(t.Points[0])
 		}
 		if slices.ContainsFunc(t.Points, func(p *mapping.Point) bool { return p.Priority }) {
 			priority = ", high priority"

@@ -195,8 +195,12 @@ func (c *change) over(data []byte) ([]byte, error) {
 	for i, p := range c.device.Points {
 		at := int(p.Register.Address - c.block.Request.Address)
 		if p.Register.Table.Bits() {
+			on, err := p.On(c.values[i])
+			if err != nil {
+				return nil, hint(fmt.Errorf("%s: %w", p.ID, err), "write one of the names in the site file")
+			}
 			data[at/8] &^= 1 << (at % 8)
-			if c.values[i].Bool() {
+			if on {
 				data[at/8] |= 1 << (at % 8)
 			}
 			continue

@@ -41,7 +41,7 @@ func (l Layout) Encode(b []byte, v point.Value) error {
 func (l Layout) raw(v point.Value) (uint64, error) {
 	switch {
 	case l.enum != nil:
-		n, err := l.enum.number(v)
+		n, err := l.enum.Number(v)
 		return uint64(n) & l.mask(), err
 	case l.shape.form == moment:
 		return l.rawMoment(v)

@@ -50,17 +50,17 @@ type errNoName int64
 
 func (n errNoName) Error() string { return strconv.FormatInt(int64(n), 10) + " has no name" }
 
-// name returns the name of n; its digits and an error where it has none, so that
+// Name returns the name of n; its digits and an error where it has none, so that
 // a text stays a text.
-func (e *Enum) name(n int64) (point.Value, error) {
+func (e *Enum) Name(n int64) (point.Value, error) {
 	if i, ok := slices.BinarySearch(e.numbers, n); ok {
 		return point.TextValue(e.names[i]), nil
 	}
 	return point.TextValue(strconv.FormatInt(n, 10)), errNoName(n)
 }
 
-// number returns what a name, or a number that has one, stands for.
-func (e *Enum) number(v point.Value) (int64, error) {
+// Number returns what a name, or a number that has one, stands for.
+func (e *Enum) Number(v point.Value) (int64, error) {
 	if i := slices.Index(e.names, v.Text()); i >= 0 && v.Kind() == point.Text {
 		return e.numbers[i], nil
 	}

@@ -182,7 +182,7 @@ func (l Layout) Decode(b []byte) (point.Value, error) {
 	case l.stands(u):
 		return point.Value{}, errNotAvailable
 	case l.enum != nil:
-		return l.enum.name(l.number(u))
+		return l.enum.Name(l.number(u))
 	case l.shape.form == moment:
 		return l.moment(u)
 	default:
