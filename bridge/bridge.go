@@ -8,6 +8,7 @@ package bridge
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -56,6 +57,13 @@ type Session interface {
 type Config struct {
 	ID   string // in logs, such as "cloud"
 	Send []Rule // the first that matches a message decides
+
+	// LiveFirst are the lanes of which, after an outage, new messages are sent before
+	// those that wait. A message that is sent behind a newer one of its topic goes to
+	// LateTo instead, without the retain flag: {topic} is its own topic upstream,
+	// such as in "late/{topic}". Both kinds keep their order.
+	LiveFirst []queue.Name
+	LateTo    string
 
 	// What upstream is told of this gateway. conn counts the sessions that were
 	// tried since the bridge was built, from 1; the reason of a birth is "start" or
@@ -115,8 +123,9 @@ func New(cfg Config, q *queue.Queue, dial Dialer, log *slog.Logger) *Bridge {
 		ready: make(chan struct{}),
 		stats: Stats{Since: time.Now()},
 	}
+	b.last.urgent = len(cfg.LiveFirst) > 0 || slices.ContainsFunc(cfg.Send, func(r Rule) bool { return r.Lane == queue.Alarm && !r.Drop })
 	for _, name := range queue.Names() {
-		b.lanes = append(b.lanes, &lane{Lane: q.Lane(name), name: name})
+		b.lanes = append(b.lanes, &lane{Lane: q.Lane(name), name: name, liveFirst: slices.Contains(cfg.LiveFirst, name)})
 	}
 	return b
 }

@@ -111,15 +111,16 @@ func TestWindowBoundsWhatIsInFlight(t *testing.T) {
 		return withhold
 	}}
 	bubble(t, r, func(g *rig) {
-		g.offer(1, 301)
+		g.offer(1, 1501)
 		g.run()
 		pass(5 * time.Second)
-		if s := g.bridge.Stats(); s.InFlight != 100 || s.Window != 8<<10 {
-			t.Errorf("%d messages in flight, window %d", s.InFlight, s.Window)
+		sent := g.bridge.Stats().InFlight
+		if s := g.bridge.Stats(); s.Window != 8<<10 || s.InFlightBytes < s.Window || s.InFlightBytes > s.Window+12 {
+			t.Errorf("%d bytes in flight, window %d", s.InFlightBytes, s.Window)
 		}
 		r.last().end(errCut, false)
 		pass(5 * time.Second)
-		if s := g.bridge.Stats(); s.Resent != 100 || s.Delivered != 0 {
+		if s := g.bridge.Stats(); s.Resent != uint64(sent) || s.Delivered != 0 {
 			t.Errorf("stats %+v", s)
 		}
 	})
@@ -247,7 +248,7 @@ func TestAlarmGoesFirst(t *testing.T) {
 		if _, err := g.bridge.Offer(topic.Message{Topic: "log", Payload: []byte("b")}); err != nil {
 			t.Fatal(err)
 		}
-		g.offer(1, 151)
+		g.offer(1, 2001)
 		g.run()
 		pass(2*rtt + rtt + rtt/2) // the window is on its way
 		if _, err := g.bridge.Offer(topic.Message{Topic: "alarm", Payload: []byte("a")}); err != nil {
@@ -255,7 +256,7 @@ func TestAlarmGoesFirst(t *testing.T) {
 		}
 		pass(5 * time.Second)
 		all := line(r.received(), false)
-		if a, last := strings.Index(all, ":a"), strings.Index(all, ":150"); a < 0 || a > last || strings.Index(all, ":b") < last {
+		if a, last := strings.Index(all, ":a"), strings.Index(all, ":2000"); a < 0 || a > last || strings.Index(all, ":b") < last {
 			t.Errorf("arrived: %s", all)
 		}
 	})

@@ -9,45 +9,73 @@ import (
 	"sluice/bridge/queue"
 )
 
-// lane is a queue and how far it was sent.
+// lane is a queue and what was sent of it.
 type lane struct {
 	*queue.Lane
-	name    queue.Name
-	reader  *queue.Reader
-	highest queue.Seq // ever sent
+	name      queue.Name
+	liveFirst bool
+	tried     runs // what may have arrived without its PUBACK
+	overtaken overtaken
+}
 
-	// Of the present connection.
+// stream is what one connection sends of a lane, in order: all of it from the
+// cursor on, or, live first, what comes in from now on; what waited by then is
+// another stream, less urgent.
+type stream struct {
+	*lane
+	live    bool
+	from    queue.Seq // of a live stream: the first that it may hold
+	until   queue.Seq // of what waits behind a live stream: where that begins; else 0
+	reader  *queue.Reader
 	records chan fed
 	empty   atomic.Bool // everything was read
 }
 
-// fed is what a lane holds next, or why it cannot be read.
+// fed is what a stream holds next, or why it cannot be read.
 type fed struct {
-	lane *lane
+	*stream
 	queue.Record
 	err error
 }
 
-// feeder reads every lane two records ahead and waits for new ones, so that pump
+// feeder reads every stream two records ahead and waits for new ones, so that pump
 // can wait for several things at once and still take the most urgent first.
 type feeder struct {
-	lanes []*lane
-	more  chan struct{} // a lane has something
-	stop  context.CancelFunc
-	tasks sync.WaitGroup
+	streams []*stream // the most urgent first
+	more    chan struct{}
+	stop    context.CancelFunc
+	tasks   sync.WaitGroup
 }
 
-// feed begins with what the cursors of the lanes point to. It has the readers to
-// itself until end.
+// feed begins with what is not settled of the lanes.
 func feed(ctx context.Context, lanes []*lane) *feeder {
 	ctx, stop := context.WithCancel(ctx)
-	f := &feeder{lanes: lanes, more: make(chan struct{}, 1), stop: stop}
+	f := &feeder{more: make(chan struct{}, 1), stop: stop}
 	for _, l := range lanes {
-		l.records = make(chan fed, 1)
-		l.empty.Store(false)
-		f.tasks.Go(func() { f.read(ctx, l) })
+		f.streams = append(f.streams, l.streams()...)
+	}
+	for _, s := range f.streams {
+		s.records = make(chan fed, 1)
+		f.tasks.Go(func() { f.read(ctx, s) })
 	}
 	return f
+}
+
+// streams returns the streams of a new connection.
+func (l *lane) streams() []*stream {
+	acked, end := l.Acked(), l.End()
+	l.tried.forget(acked)
+	if !l.liveFirst || end <= acked {
+		l.overtaken = overtaken{}
+		return []*stream{{lane: l, from: acked, reader: l.NewReader()}}
+	}
+	if l.overtaken.newest == nil { // an earlier process has sent these
+		l.overtaken.all = l.Ahead()
+	}
+	return []*stream{
+		{lane: l, live: true, from: end, reader: l.NewLiveReader(end)},
+		{lane: l, until: end, from: acked, reader: l.NewReaderFrom(acked)},
+	}
 }
 
 // end waits until feed has let go of the readers.
@@ -56,29 +84,34 @@ func (f *feeder) end() {
 	f.tasks.Wait()
 }
 
-// take returns the next record of the most urgent lane that has one. While that is
-// being read there is none: those behind it do not slip past.
+// take returns the next record of the most urgent stream that has one. While that
+// is being read there is none: those behind it do not slip past.
 func (f *feeder) take() (fed, bool) {
-	for _, l := range f.lanes {
+	for _, s := range f.streams {
 		select {
-		case r := <-l.records:
+		case r := <-s.records:
 			return r, true
 		default:
 		}
-		if !l.empty.Load() {
+		if !s.empty.Load() {
 			break
 		}
 	}
 	return fed{}, false
 }
 
-// read fills one lane's channel until there is an error, or ctx ends.
-func (f *feeder) read(ctx context.Context, l *lane) {
-	l.rewind()
-	for from := l.Acked(); ; {
-		r, err := f.next(ctx, l, from)
+// read fills one stream's channel until it has ended, there is an error, or ctx
+// ends.
+func (f *feeder) read(ctx context.Context, s *stream) {
+	for from := s.from; ; {
+		r, err := f.next(ctx, s, from)
+		if err == nil && s.until > 0 && r.Seq >= s.until {
+			s.empty.Store(true)
+			f.signal()
+			return
+		}
 		select {
-		case l.records <- fed{l, r, err}:
+		case s.records <- fed{s, r, err}:
 		case <-ctx.Done():
 			return
 		}
@@ -98,30 +131,22 @@ func (f *feeder) signal() {
 	}
 }
 
-// rewind goes back to the first record that is not acknowledged.
-func (l *lane) rewind() {
-	if l.reader == nil {
-		l.reader = l.NewReader()
-	}
-	l.reader.Rewind()
-}
-
 // next returns the next record, which is from or, where records were lost, a
 // later one. It waits until there is one.
-func (f *feeder) next(ctx context.Context, l *lane, from queue.Seq) (queue.Record, error) {
+func (f *feeder) next(ctx context.Context, s *stream, from queue.Seq) (queue.Record, error) {
 	for {
-		r, ok, err := l.reader.Next()
+		r, ok, err := s.reader.Next()
 		if ok {
 			return r, nil
 		}
 		if err == nil {
-			l.empty.Store(true)
+			s.empty.Store(true)
 			f.signal()
-			err = l.WaitFor(ctx, from)
-			l.empty.Store(false)
+			err = s.WaitFor(ctx, from)
+			s.empty.Store(false)
 		}
 		if err != nil {
-			return queue.Record{}, fmt.Errorf("read queue %s: %w", l.name, err)
+			return queue.Record{}, fmt.Errorf("read queue %s: %w", s.name, err)
 		}
 	}
 }

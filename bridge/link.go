@@ -30,7 +30,7 @@ type link struct {
 
 // flight is one record on its way.
 type flight struct {
-	lane *lane
+	*stream
 	queue.Record
 	bytes int
 	at    time.Time
@@ -155,22 +155,22 @@ func (l *link) room() bool {
 }
 
 func (l *link) send(r fed) {
-	m := r.Message
-	if r.Gap != nil {
-		m = l.cfg.Lost(r.lane.name, *r.Gap)
-	}
-	f := flight{lane: r.lane, Record: r.Record, bytes: size(m), at: time.Now()}
+	m, late := l.worded(r)
+	f := flight{stream: r.stream, Record: r.Record, bytes: size(m), at: time.Now()}
 	f.acked = l.session.Publish(m)
 	l.flights = append(l.flights, f)
 	l.meter.sent(f.at, f.bytes)
-	again := r.Gap == nil && r.Seq <= r.lane.highest
+	again := r.Gap == nil && r.tried.has(r.Seq)
 	if r.Gap == nil {
-		r.lane.highest = max(r.lane.highest, r.Seq)
+		r.tried.add(r.Seq)
 	}
 	l.update(func(s *Stats) {
 		s.Sent++
 		if again {
 			s.Resent++
+		}
+		if late {
+			s.Late++
 		}
 		l.show(s)
 	})
@@ -184,9 +184,9 @@ func (l *link) landed() {
 	l.progressed = true
 	l.suspect.cleared()
 	if f.Gap != nil {
-		f.lane.Told(*f.Gap)
+		f.Told(*f.Gap)
 	} else {
-		f.lane.Ack(f.Seq + 1)
+		f.settle(f.Seq)
 	}
 	now := time.Now()
 	l.meter.acked(now, f.bytes, now.Sub(f.at))

@@ -4,18 +4,19 @@ import "time"
 
 // Bounds of what may be on its way at once. What the link holds, and enough beside
 // it to keep it busy between two PUBACKs; more only makes what is urgent wait
-// longer and returns as duplicates after a loss. Large brokers take no more than
-// about 100 unacknowledged messages.
+// longer and returns as duplicates after a loss. The bound of messages is for
+// memory here and there: 128 bytes each fill the largest window.
 const (
 	firstWindow = 8 << 10 // bytes, until the link is measured
 	maxWindow   = 128 << 10
-	maxFlights  = 100
+	maxFlights  = 1000
 
 	// What waits in front of the link, beside what is on it: as much as fits into a
 	// round trip, within these bounds, and at least two full packets. An urgent message
 	// waits behind it.
 	minQueued   = 250 * time.Millisecond
 	maxQueued   = 450 * time.Millisecond
+	maxUrgent   = 300 * time.Millisecond // instead, where alarms are sent
 	leastQueued = 2800
 
 	idle = 50 * time.Millisecond // without anything to send: the rate is not the link's
@@ -41,6 +42,7 @@ type meter struct {
 	rttMin, srtt time.Duration // 0 until the first PUBACK
 	rate         float64       // bytes per second, the best recently seen
 	limit        bool          // rate is what the link can, not only what it was given
+	urgent       bool          // there may be messages that others should not hold up
 
 	period time.Time // when the current measurement of the rate began
 	taken  int       // bytes acknowledged since
@@ -54,7 +56,7 @@ func newMeter() meter { return meter{window: firstWindow} }
 // has learned of the rate.
 func (m meter) next() meter {
 	n := newMeter()
-	n.rate, n.rttMin, n.limit = m.rate, m.rttMin, m.limit
+	n.rate, n.rttMin, n.limit, n.urgent = m.rate, m.rttMin, m.limit, m.urgent
 	return n
 }
 
@@ -126,7 +128,11 @@ func (m *meter) measure(now time.Time) {
 }
 
 func (m *meter) resize() {
-	queued := m.rate * min(max(m.rttMin, minQueued), maxQueued).Seconds()
+	most := maxQueued
+	if m.urgent {
+		most = maxUrgent
+	}
+	queued := m.rate * min(max(m.rttMin, minQueued), most).Seconds()
 	held := m.rate * m.rttMin.Seconds()
 	if !m.limit {
 		queued = max(queued, held) // until the limit is found

@@ -90,6 +90,7 @@ func TestLimitIsOfTheLink(t *testing.T) {
 
 func TestWindowIsBoundedInMessages(t *testing.T) {
 	m := newMeter()
+	m.window = maxWindow
 	for i := range maxFlights {
 		if !m.room() {
 			t.Fatalf("no room for message %d", i+1)

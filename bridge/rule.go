@@ -91,6 +91,9 @@ func (b *Bridge) Offer(m topic.Message) (wait func(context.Context) error, err e
 		return nil, fmt.Errorf("bridge %s: topic upstream: %w", b.cfg.ID, err)
 	}
 	l := b.laneOf(r)
+	if err := b.checkLate(l.Name(), m.Topic); err != nil {
+		return nil, fmt.Errorf("bridge %s: topic upstream when late: %w", b.cfg.ID, err)
+	}
 	seq, err := l.Append(m, time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("bridge %s: %w", b.cfg.ID, err)

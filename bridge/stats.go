@@ -15,6 +15,7 @@ type Stats struct {
 
 	Sent      uint64 // messages and reports of lost ones, handed to a session
 	Delivered uint64 // those with their PUBACK
+	Late      uint64 // part of Sent that went to the topic of late messages
 	Resent    uint64 // part of Sent that went out before: at most as many arrived twice
 
 	Reconnects uint64 // births acknowledged after the first

@@ -19,6 +19,17 @@ func QueueConfig(c config.Bridge, stateDir string) queue.Config {
 	}}
 }
 
+// liveFirst returns the lanes that send new messages first after an outage.
+func liveFirst(q config.Queue) []queue.Name {
+	var names []queue.Name
+	for name, lane := range map[queue.Name]config.Lane{queue.Alarm: q.Alarm, queue.Telemetry: q.Telemetry, queue.Bulk: q.Bulk} {
+		if lane.LiveFirst {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 func limits(l config.Lane) queue.Limits {
 	out := queue.Limits{MaxBytes: l.Bytes, Reserve: l.Reserve, Keep: l.Keep, CommitDelay: l.CommitDelay, WhenFull: queue.Reject}
 	if l.DropOldest {

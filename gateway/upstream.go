@@ -11,6 +11,7 @@ import (
 func bridgeConfig(c config.Bridge, me *presence.Presence, linkUp <-chan struct{}) bridge.Config {
 	return bridge.Config{
 		ID: c.ID, Send: rules(c.Send), KeepAlive: c.KeepAlive, LinkUp: linkUp,
+		LiveFirst: liveFirst(c.Queue), LateTo: c.Queue.LateTo,
 		Will: me.Will, Birth: me.Birth, Farewell: me.Farewell,
 		Lost: func(lane queue.Name, g queue.Gap) topic.Message {
 			return me.Lost(string(lane), g.Messages, g.First, g.Last)

@@ -30,6 +30,9 @@ func newLane(name Name, f, dead *folder) *Lane {
 // String returns the lane's name.
 func (l *Lane) String() string { return string(l.name) }
 
+// Name returns the lane's name.
+func (l *Lane) Name() Name { return l.name }
+
 // Append queues m, received at that time, and returns its number. The message is
 // on flash once Wait returned nil. It blocks while flash is slower than the
 // publishers. Errors: ErrFull, ErrTooLarge (topic and payload together over
@@ -90,6 +93,16 @@ func (l *Lane) Acked() Seq {
 		return 1
 	}
 	return log.Acked()
+}
+
+// Ahead returns the number behind the last message that is known to be settled
+// though others before it are not, or 0.
+func (l *Lane) Ahead() Seq {
+	log, err := l.folder.get()
+	if err != nil {
+		return 0
+	}
+	return log.Ahead()
 }
 
 // End returns the number of the first message that is not on flash yet.

@@ -33,7 +33,8 @@ type Gap struct {
 // goroutine at a time and needs no closing.
 type Reader struct {
 	lane   *Lane
-	from   Seq             // where it begins; 0: at the cursor, with the gaps
+	from   Seq             // where it begins; 0: at the cursor
+	silent bool            // shows no gaps
 	reader *durable.Reader // nil: to be made
 	shown  uint64          // mark of the last gap handed out
 	last   time.Time       // when the message before the next was received
@@ -45,11 +46,17 @@ func (l *Lane) NewReader() *Reader { return &Reader{lane: l} }
 
 // NewReaderFrom returns a reader that begins at message from, or the first that
 // is left behind it, and shows no gaps.
-func (l *Lane) NewReaderFrom(from Seq) *Reader { return &Reader{lane: l, from: max(from, 1)} }
+func (l *Lane) NewReaderFrom(from Seq) *Reader {
+	return &Reader{lane: l, from: max(from, 1), silent: true}
+}
+
+// NewLiveReader returns a reader that begins at message from, and shows the gaps
+// wherever they are.
+func (l *Lane) NewLiveReader(from Seq) *Reader { return &Reader{lane: l, from: max(from, 1)} }
 
 // Rewind makes the reader begin where it began again: at the present cursor,
-// with the gap before it, or where NewReaderFrom said.
-func (r *Reader) Rewind() { *r = Reader{lane: r.lane, from: r.from} }
+// with the gap before it, or where it was told to.
+func (r *Reader) Rewind() { *r = Reader{lane: r.lane, from: r.from, silent: r.silent} }
 
 // Next returns the next message or gap, or false when there is none yet. A gap
 // comes with the message behind it. An error is one of flash, or ErrClosed: the
@@ -104,7 +111,7 @@ func (r *Reader) next(log *durable.Log) (Record, bool, error) {
 // gap returns what was lost before a message received at that time, as far as
 // neither upstream was told nor this reader has shown it.
 func (r *Reader) gap(log *durable.Log, at time.Time) *Gap {
-	if r.from > 0 {
+	if r.silent {
 		return nil
 	}
 	g := log.Gap(r.shown)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -154,8 +155,9 @@ bridges:
 		fmt.Sprintf("# 5s to 20m (default %.0fs)", b.KeepAlive.Seconds()),
 		"# on disk, 4MiB to 1TiB (default " + mapping.FormatSize(b.Queue.Telemetry.Bytes) + ")",
 		"# drop-oldest, or reject: publishers get no acknowledgement (default drop-oldest)",
-		"alarm: {size: " + mapping.FormatSize(b.Queue.Alarm.Bytes) + ", keep: 0s, when_full: drop-oldest, commit_delay: " + mapping.FormatDuration(b.Queue.Alarm.CommitDelay) + "}",
-		"bulk: {size: " + mapping.FormatSize(b.Queue.Bulk.Bytes) + ", keep: 0s, when_full: drop-oldest, commit_delay: " + mapping.FormatDuration(b.Queue.Bulk.CommitDelay) + "}",
+		"alarm: {size: " + mapping.FormatSize(b.Queue.Alarm.Bytes) + ", keep: 0s, when_full: drop-oldest, commit_delay: " + mapping.FormatDuration(b.Queue.Alarm.CommitDelay) + ", order: fifo}",
+		"bulk: {size: " + mapping.FormatSize(b.Queue.Bulk.Bytes) + ", keep: 0s, when_full: drop-oldest, commit_delay: " + mapping.FormatDuration(b.Queue.Bulk.CommitDelay) + ", order: fifo}",
+		"(default " + strconv.Quote(b.Queue.LateTo) + ")",
 		"# messages wait so long to be written together, 0s to 1m (default " + mapping.FormatDuration(b.Queue.Telemetry.CommitDelay) + ")",
 	} {
 		if !strings.Contains(configs.Reference, stated) {

@@ -19,6 +19,20 @@ func (l *Log) Settle(from, to Seq) {
 	}
 }
 
+// Ahead returns the number behind the last record that was settled as delivered
+// ahead of the cursor, or 0.
+func (l *Log) Ahead() Seq {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var end Seq
+	for _, p := range l.ledger.ahead {
+		if p.fate == delivered {
+			end = max(end, p.to)
+		}
+	}
+	return end
+}
+
 // Bury settles a durable record as dead: it is kept elsewhere.
 func (l *Log) Bury(seq Seq) error {
 	l.mu.Lock()

@@ -89,15 +89,16 @@ func (l *Link) Close() {
 
 // Cut fails the link for so long and returns when it carries again.
 func (l *Link) Cut(ctx context.Context, how Outage, d time.Duration) {
-	l.fail(how)
+	l.Fail(how)
 	select {
 	case <-time.After(d):
 	case <-ctx.Done():
 	}
-	l.restore()
+	l.Restore()
 }
 
-func (l *Link) fail(how Outage) {
+// Fail fails the link until Restore.
+func (l *Link) Fail(how Outage) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.clear, l.since = make(chan struct{}), time.Now()
@@ -114,7 +115,8 @@ func (l *Link) fail(how Outage) {
 	}
 }
 
-func (l *Link) restore() {
+// Restore ends an outage.
+func (l *Link) Restore() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.away += time.Since(l.since)

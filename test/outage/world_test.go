@@ -39,7 +39,8 @@ type world struct {
 	running sync.WaitGroup
 
 	mu       sync.Mutex
-	safe     map[id]bool // acknowledged to the publisher
+	live     map[queue.Name]bool // lanes that send new messages first
+	safe     map[id]bool         // acknowledged to the publisher
 	arrivals []arrival
 }
 
@@ -59,7 +60,7 @@ type arrival struct {
 
 func newWorld(t *testing.T, seed uint64, c link.Config) *world {
 	w := &world{
-		T: t, disks: map[string]*durabletest.Disk{}, limits: map[queue.Name]queue.Limits{}, safe: map[id]bool{},
+		T: t, disks: map[string]*durabletest.Disk{}, limits: map[queue.Name]queue.Limits{}, safe: map[id]bool{}, live: map[queue.Name]bool{},
 		cfg: bridge.Config{ID: "cloud", KeepAlive: time.Minute, Will: say, Lost: lost, Birth: sayWhy, Farewell: sayWhy},
 	}
 	for i, name := range append([]queue.Name{"dead"}, lanes[:]...) {
@@ -84,6 +85,14 @@ func sayWhy(conn uint64, why string) topic.Message {
 
 func lost(lane queue.Name, g queue.Gap) topic.Message {
 	return topic.Message{Topic: "lost", Payload: fmt.Append(nil, lane, g.Messages)}
+}
+
+// liveFirst makes lanes send what is new before what waits.
+func (w *world) liveFirst(lanes ...queue.Name) {
+	w.cfg.LiveFirst, w.cfg.LateTo = lanes, "late/{topic}"
+	for _, name := range lanes {
+		w.live[name] = true
+	}
 }
 
 // start starts the process.
