@@ -103,6 +103,7 @@ type Bridge struct {
 	spare   Path // open, and left by a connection that was given up; may be nil
 	last    meter
 	suspect suspect
+	evicted int    // connections in a row that upstream ended soon after they began
 	told    string // cause of the last failure that was logged
 
 	mu    sync.Mutex
@@ -191,7 +192,8 @@ func (b *Bridge) connection(ctx context.Context) ending {
 		l.abandon()
 	}
 	b.last = l.meter
-	return ending{err: err, path: true, sound: l.progressed || !l.stalled && time.Since(began) >= stablePeriod}
+	stable := time.Since(began) >= stablePeriod
+	return ending{err: err, path: true, sound: !b.isEvicted(err, time.Since(began)) && (l.progressed || !l.stalled && stable)}
 }
 
 // way returns the spare path, or else a new one.

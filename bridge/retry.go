@@ -2,6 +2,9 @@ package bridge
 
 import (
 	"context"
+	"errors"
+	"io"
+	"syscall"
 	"time"
 
 	"sluice/gateway/backoff"
@@ -17,7 +20,36 @@ const (
 	eager = time.Minute
 
 	stablePeriod = 10 * time.Second // a connection that lived as long was a good one
+
+	// Who has our client identifier, too, ends our connection by beginning one, and we
+	// end theirs. Whatever either can send meanwhile, that must not go on without
+	// end: after so many connections they are begun ever less often, until one lives.
+	evictedAfter = 3
+	evictedTime  = 2 * time.Minute // longer than two who wait for each other can
 )
+
+// isEvicted takes note of a connection that lived for so long and ended by err, and
+// reports whether upstream seems to end all of them. Those on which a message is
+// under suspicion say nothing of others.
+func (b *Bridge) isEvicted(err error, lived time.Duration) bool {
+	switch {
+	case lived >= evictedTime:
+		b.evicted = 0
+	case lived >= stablePeriod && b.evicted < evictedAfter:
+		b.evicted = 0
+	case b.suspect.times < suspectAfter && hungUp(err):
+		b.evicted++
+		if b.evicted == evictedAfter {
+			b.log.Error("upstream ends each connection soon after it began: another client may have the same client_id")
+		}
+	}
+	return b.evicted >= evictedAfter
+}
+
+// hungUp reports whether the other side ended the connection.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
 
 // retry spaces out attempts to connect. Its zero value is ready.
 type retry struct {

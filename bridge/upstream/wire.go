@@ -281,12 +281,18 @@ func readable(err error) error {
 	_, goodbye := errors.AsType[*websocket.CloseError](err)
 	switch {
 	case errors.Is(err, io.EOF) || goodbye:
-		return errors.New("upstream closed the connection")
+		return hungUp{}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return errors.New("upstream is silent")
 	}
 	return err
 }
+
+// hungUp is io.EOF in such words.
+type hungUp struct{}
+
+func (hungUp) Error() string { return "upstream closed the connection" }
+func (hungUp) Unwrap() error { return io.EOF }
 
 // nextPacket returns the length of the next packet without consuming any of it.
 // What paho must not see is an error: lengths it would allocate unseen, refusals
