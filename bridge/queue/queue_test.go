@@ -224,3 +224,35 @@ func TestEarlierLayout(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestClock: a clock that jumps changes neither the order nor the cursor, and what
+// was received in 1970 is not too old.
+func TestClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		limits := queue.Limits{Keep: time.Hour}
+		lane := open(t, dir, limits)
+		var last queue.Seq
+		for i, at := range []time.Time{time.Unix(0, 0), time.Now(), time.Now().AddDate(30, 0, 0), time.Now().Add(-time.Minute)} {
+			seq, err := lane.Append(message(i), at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			last = seq
+		}
+		if err := lane.Wait(t.Context(), last); err != nil {
+			t.Fatal(err)
+		}
+		lane.Ack(2)
+		for range 2 {
+			reader := lane.NewReader()
+			for want := queue.Seq(2); want <= last; want++ {
+				if r, ok, err := reader.Next(); r.Seq != want || !ok || err != nil || r.Gap != nil {
+					t.Errorf("%+v, %v, %v; want %d", r, ok, err, want)
+				}
+			}
+			lane.Close()
+			lane = open(t, dir, limits)
+		}
+	})
+}
