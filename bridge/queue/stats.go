@@ -34,6 +34,11 @@ type Stats struct {
 	Syncs      uint64
 }
 
+// Balance is what is missing in the account, or too much: always 0.
+func (s Stats) Balance() int64 {
+	return int64(s.Appended) - int64(s.Delivered+s.Lost+s.Dead+s.Backlog)
+}
+
 // Stats returns the account. It may read one record.
 func (l *Lane) Stats() Stats {
 	log, err := l.folder.get()

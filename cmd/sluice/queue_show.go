@@ -29,6 +29,7 @@ type laneFigures struct {
 	Backlog   uint64 `json:"backlog"`
 	Next      uint64 `json:"next"`
 	End       uint64 `json:"end"`
+	Balance   int64  `json:"balance"` // always 0
 	Oldest    string `json:"oldest,omitempty"`
 }
 
@@ -59,6 +60,7 @@ func figuresOf(bridge string, l queue.Peeked) laneFigures {
 		Bridge: bridge, Lane: l.Name, Appended: s.Appended, Delivered: s.Delivered, Overflow: s.Overflow, Expired: s.Expired,
 		Damage: s.Damage, Untold: l.Untold(), Dead: s.Dead, Backlog: s.Backlog, Next: uint64(l.Acked()), End: uint64(s.Durable),
 	}
+	f.Balance = int64(f.Appended) - int64(f.Delivered+f.Overflow+f.Expired+f.Damage+f.Dead+f.Backlog)
 	if oldest := oldestOf(l); !oldest.IsZero() {
 		f.Oldest = oldest.UTC().Format(time.RFC3339)
 	}

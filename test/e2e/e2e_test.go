@@ -105,6 +105,7 @@ func TestScripts(t *testing.T) {
 			"unfill":     unfill,
 			"remount":    remount,
 			"publish":    publish,
+			"balance":    balance,
 			"certify":    certificates,
 			"proxy":      proxy,
 		},

@@ -112,11 +112,7 @@ type account struct {
 	Overflow                           uint64 `json:"lost_overflow"`
 	Age                                uint64 `json:"lost_age"`
 	Damage                             uint64 `json:"lost_damage"`
-}
-
-// balance is 0 when nothing is missing in the account.
-func (a account) balance() int64 {
-	return int64(a.Appended) - int64(a.Delivered+a.Overflow+a.Age+a.Damage+a.Dead+a.Backlog)
+	Balance                            int64
 }
 
 // account reads the account from the files of the queue.
@@ -143,6 +139,7 @@ func (r *relay) account() (sum account, err error) {
 		sum.Damage += lane.Damage
 		sum.Dead += lane.Dead
 		sum.Backlog += lane.Backlog
+		sum.Balance += max(lane.Balance, -lane.Balance)
 	}
 	return sum, nil
 }

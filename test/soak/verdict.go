@@ -56,7 +56,7 @@ func (v verdict) String() string {
 		"  acknowledged and lost %d, out of order %d, sent again %d (at most %d bytes at once)\n"+
 		"  acknowledged by upstream and not delivered by it %d",
 		v.kills, v.upstreamKills, v.cuts, v.acknowledged, v.arrived, v.conns,
-		v.Appended, v.Delivered, v.Overflow+v.Age+v.Damage, v.Dead, v.Backlog, v.balance(),
+		v.Appended, v.Delivered, v.Overflow+v.Age+v.Damage, v.Dead, v.Backlog, v.Balance,
 		v.lost, v.disordered, v.again, v.burst, v.upstreamLost)
 }
 
@@ -71,7 +71,7 @@ func (v verdict) err(window int) error {
 		{v.acknowledged == 0, "no publisher got an acknowledgement"},
 		{v.lost > 0, "messages were lost"},
 		{v.disordered > 0, "messages arrived out of order"},
-		{v.balance() != 0, "the account does not add up"},
+		{v.Balance != 0, "the account does not add up"},
 		{v.Overflow+v.Age+v.Damage+v.Dead+v.Backlog > 0, "not everything that was appended was delivered"},
 		{v.again < 0, "more was delivered than arrived"},
 		{v.burst > window, fmt.Sprintf("a connection sent more than %d bytes again", window)},

@@ -21,7 +21,7 @@ func TestVerdict(t *testing.T) {
 			w.arrivals[0], w.arrivals[1] = w.arrivals[1], w.arrivals[0]
 		}, "messages arrived out of order"},
 		{"dropped", func(_ *acknowledged, _ *witness, a *account) { a.Delivered, a.Overflow = 1, 1 }, "not everything that was appended was delivered"},
-		{"unbalanced", func(_ *acknowledged, _ *witness, a *account) { a.Delivered = 1 }, "the account does not add up"},
+		{"unbalanced", func(_ *acknowledged, _ *witness, a *account) { a.Balance = 1 }, "the account does not add up"},
 		{"invented", func(_ *acknowledged, _ *witness, a *account) { a.Appended, a.Delivered = 4, 4 }, "more was delivered than arrived"},
 		{"repeated", func(_ *acknowledged, w *witness, _ *account) { w.arrivals[2].bytes = 200 }, "a connection sent more than 100 bytes again"},
 	} {
