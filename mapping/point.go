@@ -71,7 +71,8 @@ func readPoint(n Node, device string, s Settings, outer form, refs *references) 
 		p.Register, ok = readRegister(register, readNumbering(m, outer.numbering))
 	}
 	if !ok {
-		return p, enabled // what the other keys mean depends on the table
+		_, _ = readType(m.Get("type")) // is wrong for any table, and told
+		return p, enabled              // what the other keys mean depends on the table
 	}
 	p.Layout = readLayout(m, p.Register.Table, outer.order)
 	if p.Register.Table.Bits() {

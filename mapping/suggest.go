@@ -60,7 +60,7 @@ func advice(meant, key string) string {
 		return "It holds data bits, parity and stop bits, e.g. 8E1"
 	case meant == "tls":
 		return "It holds ca, cert and key"
-	case ours == "register":
+	case meant == "register":
 		return "It holds the table and the number, e.g. holding 40101"
 	case meant == "timeout" || meant == "interval" || meant == "gap":
 		return "It is written with its unit, e.g. 500ms or 5s"

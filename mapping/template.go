@@ -1,6 +1,9 @@
 package mapping
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Template is a reusable register map of a device type, as people are told of it.
 type Template struct {
@@ -102,6 +105,9 @@ func (r *deviceReader) knownTemplate(name string) string {
 	}
 	if near := nearest(name, names); near != "" {
 		return "did you mean \"" + near + "\"?"
+	}
+	if i := slices.IndexFunc(names, func(known string) bool { return len(name) >= 3 && strings.Contains(known, strings.ToLower(name)) }); i >= 0 {
+		return "did you mean \"" + names[i] + "\"?"
 	}
 	return "`sluice templates list` shows all"
 }

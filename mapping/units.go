@@ -12,6 +12,10 @@ import (
 // readUnits reads `units`: numbers and ranges such as 5-18.
 func readUnits(n Node, first, last int) []modbus.UnitID {
 	var units []modbus.UnitID
+	if n.IsScalar() {
+		n.Problem("write "+unitsFix(n.text()), "must be a list, not %q", n.text())
+		return nil
+	}
 	items := n.Seq()
 	if n.Present() && len(items) == 0 {
 		n.Problem("write the units, [1, 2, 5-18]", "there is no unit")
@@ -35,6 +39,17 @@ func readUnits(n Node, first, last int) []modbus.UnitID {
 		}
 	}
 	return units
+}
+
+// unitsFix is a text as the list that it probably means.
+func unitsFix(s string) string {
+	items := strings.FieldsFunc(strings.ReplaceAll(s, "..", "-"), func(r rune) bool { return r == ',' || r == ' ' || r == ';' })
+	for _, item := range items {
+		if _, _, ok := parseRange(item); !ok {
+			return "the units, [1, 2, 5-18]"
+		}
+	}
+	return "[" + strings.Join(items, ", ") + "]"
 }
 
 func parseRange(s string) (from, to int, ok bool) {

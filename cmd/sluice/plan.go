@@ -55,7 +55,7 @@ type planner struct {
 }
 
 func (p planner) bus(b gateway.BusForecast) {
-	fmt.Fprintf(p, "bus %s, %s: %.1f %% of the line is asked for, %.0f %% can be had\n", b.ID, b.Line, 100*b.Load, 100*poll.Full)
+	fmt.Fprintf(p, "bus %s, %s: %.1f %% of the line is asked for, %.0f %% can be had\n", b.ID, manner(b.Bus), 100*b.Load, 100*poll.Full)
 	for _, d := range b.Devices {
 		fmt.Fprintf(p, "  device %s: %.1f %% of the line, %s in %s for everything\n", d.ID, 100*d.Load, inMilliseconds(d.Times...),
 			count(len(d.Blocks), "request", "requests"))
