@@ -6,19 +6,22 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
 	"time"
 
+	"sluice/bridge/budget"
 	"sluice/bridge/queue"
 	"sluice/broker/topic"
 )
 
 const (
 	defaultDrain = time.Second
-	openTime     = 20 * time.Second // TLS and CONNACK on the slowest link
+	openTime     = 20 * time.Second // TLS and CONNACK on a slow link
 )
 
 // Dialer opens the way to the broker upstream, without a word to it yet. ctx
@@ -66,8 +69,9 @@ type Config struct {
 	LateTo    string
 
 	// What upstream is told of this gateway. conn counts the sessions that were
-	// tried since the bridge was built, from 1; the reason of a birth is "start" or
-	// "reconnect", that of a farewell "shutdown".
+	// tried since the bridge was built, from 1; the reason of a birth is "start",
+	// "reconnect" or, on another way than the last, "failover"; that of a farewell
+	// "shutdown", "failover" or, where nothing waits any more, "idle".
 	Will     func(conn uint64) topic.Message
 	Birth    func(conn uint64, reason string) topic.Message
 	Farewell func(conn uint64, reason string) topic.Message
@@ -83,6 +87,22 @@ type Config struct {
 	// makes it worth trying again at once; nil: nobody says so.
 	LinkUp <-chan struct{}
 
+	// DialTime bounds an attempt to find a way, OpenTime that to begin a session on
+	// it; 0 means 5 s and 20 s. Doubt is the shortest silence after which another way
+	// is looked for, and Patience the shortest wait for the first PUBACK; 0 means 3 s
+	// and 10 s.
+	DialTime, OpenTime, Doubt, Patience time.Duration
+
+	// Failover are further brokers, in the order in which they are tried when those
+	// before them are away. FailBack is how long a connection to one of them lasts
+	// until the first is tried again.
+	Failover []Dialer
+	FailBack time.Duration
+
+	Duty   Duty           // when to be connected at all
+	Rate   Rate           // the most that is sent
+	Budget *budget.Budget // of a month; nil: no limit
+
 	// DrainTime is how long a stop waits for the acknowledgements of what was
 	// sent; 0 means 1 s. The whole stop takes at most 0.75 s more.
 	DrainTime time.Duration
@@ -93,18 +113,22 @@ type Bridge struct {
 	cfg   Config
 	queue *queue.Queue
 	lanes []*lane // of queue, the most urgent first
-	dial  Dialer
 	log   *slog.Logger
 	ready chan struct{}
 
 	// Of Run alone.
-	conn    uint64
-	born    bool // a birth was acknowledged
-	spare   Path // open, and left by a connection that was given up; may be nil
-	last    meter
-	suspect suspect
-	evicted int    // connections in a row that upstream ended soon after they began
-	told    string // cause of the last failure that was logged
+	conn     uint64
+	ways     ways
+	born     bool // a birth was acknowledged
+	bornAt   int  // on this way
+	spare    Path // open, and left by a connection that was given up; may be nil
+	last     meter
+	suspect  suspect
+	evicted  int // connections in a row that upstream ended soon after they began
+	pace     pace
+	permit   permit
+	slotDone time.Time // everything was sent in the slot of that time
+	told     string    // cause of the last failure that was logged
 
 	mu    sync.Mutex
 	stats Stats
@@ -113,20 +137,22 @@ type Bridge struct {
 // New returns a bridge that sends what q holds through the sessions of dial. The
 // rules must be valid: filters by topic.CheckFilter, and To a topic name.
 func New(cfg Config, q *queue.Queue, dial Dialer, log *slog.Logger) *Bridge {
-	if cfg.DrainTime == 0 {
-		cfg.DrainTime = defaultDrain
-	}
+	cfg.DrainTime = cmp.Or(cfg.DrainTime, defaultDrain)
+	cfg.DialTime = cmp.Or(cfg.DialTime, dialTime)
+	cfg.OpenTime = cmp.Or(cfg.OpenTime, openTime)
 	b := &Bridge{
 		cfg:   cfg,
 		queue: q,
-		dial:  dial,
+		ways:  ways{dials: append([]Dialer{dial}, cfg.Failover...)},
+		pace:  pace{Rate: cfg.Rate},
+		last:  meter{minDoubt: cfg.Doubt, minPatience: cfg.Patience},
 		log:   log.With("bridge", cfg.ID),
 		ready: make(chan struct{}),
 		stats: Stats{Since: time.Now()},
 	}
 	b.last.urgent = len(cfg.LiveFirst) > 0 || slices.ContainsFunc(cfg.Send, func(r Rule) bool { return r.Lane == queue.Alarm && !r.Drop })
-	for _, name := range queue.Names() {
-		b.lanes = append(b.lanes, &lane{Lane: q.Lane(name), name: name, liveFirst: slices.Contains(cfg.LiveFirst, name)})
+	for i, name := range queue.Names() {
+		b.lanes = append(b.lanes, &lane{Lane: q.Lane(name), name: name, rank: i, liveFirst: slices.Contains(cfg.LiveFirst, name)})
 	}
 	return b
 }
@@ -148,12 +174,18 @@ func (b *Bridge) Run(ctx context.Context) error {
 	defer b.discard()
 	var r retry
 	for {
+		if b.await(ctx) != nil {
+			return nil
+		}
 		end := b.connection(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
+		if end.planned {
+			continue
+		}
 		b.failed(end.err)
-		if b.spare != nil {
+		if b.spare != nil || b.ways.next(end) {
 			continue
 		}
 		if r.wait(ctx, end, b.cfg.LinkUp) != nil {
@@ -164,9 +196,10 @@ func (b *Bridge) Run(ctx context.Context) error {
 
 // ending is how an attempt to connect, or a connection, ended.
 type ending struct {
-	err   error
-	path  bool // there was a way to the broker
-	sound bool // it lived long enough, or moved the cursor: the next is worth trying soon
+	err     error
+	path    bool // there was a way to the broker
+	sound   bool // it lived long enough, or moved the cursor: the next is worth trying soon
+	planned bool // nothing was wrong with it
 }
 
 // connection connects once and sends for as long as the session lives.
@@ -177,7 +210,7 @@ func (b *Bridge) connection(ctx context.Context) ending {
 	}
 	b.conn++
 	b.update(func(s *Stats) { s.Conn = b.conn })
-	opening, cancel := context.WithTimeout(ctx, openTime)
+	opening, cancel := context.WithTimeout(ctx, b.cfg.OpenTime)
 	session, err := path.Open(opening, b.cfg.Will(b.conn))
 	cancel()
 	if err != nil {
@@ -185,15 +218,24 @@ func (b *Bridge) connection(ctx context.Context) ending {
 	}
 	began := time.Now()
 	l := &link{Bridge: b, session: session, meter: b.last.next()}
+	at := b.ways.at
 	err = l.run(ctx)
-	if ctx.Err() != nil {
-		l.part()
-	} else {
+	end := ending{err: err, path: true, planned: errors.Is(err, errLeave)}
+	switch {
+	case ctx.Err() != nil:
+		l.part("shutdown")
+	case end.planned:
+		l.part(l.leaving)
+	default:
 		l.abandon()
 	}
 	b.last = l.meter
-	stable := time.Since(began) >= stablePeriod
-	return ending{err: err, path: true, sound: !b.isEvicted(err, time.Since(began)) && (l.progressed || !l.stalled && stable)}
+	lived := time.Since(began)
+	end.sound = end.planned || !b.isEvicted(err, lived) && (l.progressed || !l.stalled && lived >= stablePeriod)
+	if end.sound && at == 0 {
+		b.ways.moves = 0 // the return to the preferred broker was right
+	}
+	return end
 }
 
 // way returns the spare path, or else a new one.
@@ -202,9 +244,9 @@ func (b *Bridge) way(ctx context.Context) (Path, error) {
 		b.spare = nil
 		return p, nil
 	}
-	dialing, cancel := context.WithTimeout(ctx, dialTime)
+	dialing, cancel := context.WithTimeout(ctx, b.cfg.DialTime)
 	defer cancel()
-	return b.dial(dialing)
+	return b.ways.dial(dialing)
 }
 
 // discard closes a path that nobody uses any more.

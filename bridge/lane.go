@@ -13,6 +13,7 @@ import (
 type lane struct {
 	*queue.Lane
 	name      queue.Name
+	rank      int // 0 is the most urgent
 	liveFirst bool
 	tried     runs // what may have arrived without its PUBACK
 	overtaken overtaken
@@ -84,10 +85,10 @@ func (f *feeder) end() {
 	f.tasks.Wait()
 }
 
-// take returns the next record of the most urgent stream that has one. While that
-// is being read there is none: those behind it do not slip past.
-func (f *feeder) take() (fed, bool) {
-	for _, s := range f.streams {
+// take returns the next record of the most urgent stream that has one, of so many
+// lanes. While that is being read there is none: those behind it do not slip past.
+func (f *feeder) take(lanes int) (fed, bool) {
+	for _, s := range f.of(lanes) {
 		select {
 		case r := <-s.records:
 			return r, true
@@ -98,6 +99,26 @@ func (f *feeder) take() (fed, bool) {
 		}
 	}
 	return fed{}, false
+}
+
+// of returns the streams of so many lanes.
+func (f *feeder) of(lanes int) []*stream {
+	for i, s := range f.streams {
+		if s.rank >= lanes {
+			return f.streams[:i]
+		}
+	}
+	return f.streams
+}
+
+// drained reports whether take has nothing more, and nothing is being read.
+func (f *feeder) drained(lanes int) bool {
+	for _, s := range f.of(lanes) {
+		if len(s.records) > 0 || !s.empty.Load() {
+			return false
+		}
+	}
+	return true
 }
 
 // read fills one stream's channel until it has ended, there is an error, or ctx

@@ -24,8 +24,11 @@ type link struct {
 	meter      meter
 	flights    []flight // sent and not acknowledged, in sequence
 	probe      probe
-	progressed bool // a cursor moved
-	stalled    bool // this side gave up
+	back       failBack
+	progressed bool      // a cursor moved
+	stalled    bool      // this side gave up
+	quiet      time.Time // since when it is not needed; zero: it is
+	leaving    string    // why it is about to end as planned; empty: it is not
 }
 
 // flight is one record on its way.
@@ -40,10 +43,12 @@ type flight struct {
 // run announces this gateway, then sends from the acknowledged cursors on until
 // the connection ends or ctx does. Nothing is sent before upstream has the
 // birth, so that whoever reads a value there knows which session it is from.
-func (l *link) run(ctx context.Context) error {
+func (l *link) run(ctx context.Context) (err error) {
 	if err := l.birth(ctx); err != nil {
 		return err
 	}
+	l.planFailBack()
+	defer func() { l.endFailBack(errors.Is(err, errLeave)) }()
 	f := feed(ctx, l.lanes)
 	defer f.end()
 	defer l.endProbe()
@@ -53,7 +58,10 @@ func (l *link) run(ctx context.Context) error {
 // birth publishes the birth and waits for its PUBACK.
 func (l *link) birth(ctx context.Context) error {
 	reason := "start"
-	if l.born {
+	switch {
+	case l.born && l.ways.at != l.bornAt:
+		reason = "failover"
+	case l.born:
 		reason = "reconnect"
 	}
 	m := l.cfg.Birth(l.conn, reason)
@@ -87,11 +95,24 @@ func await(ctx context.Context, acked <-chan error) error {
 // with the PUBACKs.
 func (l *link) pump(ctx context.Context, f *feeder) error {
 	var unreadable error
-	patience := time.NewTimer(0)
+	patience, agenda := time.NewTimer(0), time.NewTimer(0)
 	defer patience.Stop()
+	defer agenda.Stop()
 	for {
-		if unreadable == nil {
-			unreadable = l.fill(ctx, f)
+		p := l.permitted(time.Now())
+		if unreadable == nil && l.leaving == "" {
+			unreadable = l.fill(ctx, f, p.lanes)
+		}
+		l.rest(time.Now(), p, f)
+		if l.leaving != "" && len(l.flights) == 0 {
+			return errLeave
+		}
+		l.tryFailBack(ctx)
+		due := agenda.C
+		if next := l.agenda(time.Now(), p); next.IsZero() {
+			due = nil
+		} else {
+			agenda.Reset(time.Until(next))
 		}
 		more, head, lost, suspicious := f.more, (<-chan error)(nil), l.session.Lost(), patience.C
 		switch {
@@ -114,6 +135,9 @@ func (l *link) pump(ctx context.Context, f *feeder) error {
 			return l.session.Err()
 		case r := <-l.probe.result:
 			l.answered(r)
+		case r := <-l.back.result:
+			l.foundWay(r)
+		case <-due:
 		case <-suspicious:
 			if l.look(ctx) {
 				return l.stall()
@@ -126,9 +150,9 @@ func (l *link) pump(ctx context.Context, f *feeder) error {
 
 // fill sends for as long as there is something, and room. What is owed comes
 // before the error of a lane that cannot be read.
-func (l *link) fill(ctx context.Context, f *feeder) error {
+func (l *link) fill(ctx context.Context, f *feeder, lanes int) error {
 	for l.room() {
-		r, ok := f.take()
+		r, ok := f.take(lanes)
 		if !ok {
 			return nil
 		}
@@ -148,6 +172,9 @@ func (l *link) fill(ctx context.Context, f *feeder) error {
 
 // room reports whether another message may be sent now.
 func (l *link) room() bool {
+	if l.pace.due().After(time.Now()) {
+		return false
+	}
 	if l.suspect.careful() {
 		return len(l.flights) == 0
 	}
@@ -160,6 +187,7 @@ func (l *link) send(r fed) {
 	f.acked = l.session.Publish(m)
 	l.flights = append(l.flights, f)
 	l.meter.sent(f.at, f.bytes)
+	l.pace.sent(f.at, f.bytes)
 	again := r.Gap == nil && r.tried.has(r.Seq)
 	if r.Gap == nil {
 		r.tried.add(r.Seq)
@@ -216,9 +244,9 @@ func (l *link) stall() error {
 // sent, so that one round trip is enough for the PUBACKs of all. Without the
 // farewell's the will must stay, or upstream would show this gateway online for
 // ever.
-func (l *link) part() {
+func (l *link) part(reason string) {
 	defer l.disconnected()
-	farewell := l.session.Publish(l.cfg.Farewell(l.conn, "shutdown"))
+	farewell := l.session.Publish(l.cfg.Farewell(l.conn, reason))
 	waiting, cancel := context.WithTimeout(context.Background(), l.cfg.DrainTime+farewellTime)
 	defer cancel()
 	for len(l.flights) > 0 && await(waiting, l.flights[0].acked) == nil {

@@ -1,6 +1,9 @@
 package bridge
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Bounds of what may be on its way at once. What the link holds, and enough beside
 // it to keep it busy between two PUBACKs; more only makes what is urgent wait
@@ -25,10 +28,10 @@ const (
 	rateDecay  = 0.85        // per period in which a full window proves the link slower
 
 	// Patience with a missing PUBACK.
-	minDoubt    = 3 * time.Second
-	minPatience = 10 * time.Second
-	maxPatience = 2 * time.Minute
-	slowestRate = 600 // bytes per second that any link is trusted with
+	usualDoubt    = 3 * time.Second
+	usualPatience = 10 * time.Second
+	maxPatience   = 2 * time.Minute
+	slowestRate   = 600 // bytes per second that any link is trusted with
 )
 
 // meter measures a link by its PUBACKs: round trip, rate, and from them the
@@ -38,6 +41,8 @@ type meter struct {
 	biggest       int // bytes, of those sent since nothing was owed
 	window        int // bytes
 	progress      time.Time
+
+	minDoubt, minPatience time.Duration // 0: the usual
 
 	rttMin, srtt time.Duration // 0 until the first PUBACK
 	rate         float64       // bytes per second, the best recently seen
@@ -57,6 +62,7 @@ func newMeter() meter { return meter{window: firstWindow} }
 func (m meter) next() meter {
 	n := newMeter()
 	n.rate, n.rttMin, n.limit, n.urgent = m.rate, m.rttMin, m.limit, m.urgent
+	n.minDoubt, n.minPatience = m.minDoubt, m.minPatience
 	return n
 }
 
@@ -148,13 +154,13 @@ func (m *meter) restart(now time.Time) {
 // PUBACKs come one message apart, not one window apart.
 func (m *meter) doubt() time.Time {
 	limit := 2*m.rttMin + m.takes(3*m.biggest)
-	return m.progress.Add(min(max(limit, minDoubt), maxPatience))
+	return m.progress.Add(min(max(limit, cmp.Or(m.minDoubt, usualDoubt)), maxPatience))
 }
 
 // deadline is when a session has waited too long for its first PUBACK.
 func (m *meter) deadline() time.Time {
 	patience := 4*m.srtt + m.takes(2*m.owed)
-	return m.progress.Add(min(max(patience, minPatience), maxPatience))
+	return m.progress.Add(min(max(patience, cmp.Or(m.minPatience, usualPatience)), maxPatience))
 }
 
 // takes returns how long the link is busy with n bytes, as far as is known.

@@ -59,12 +59,12 @@ func (l *link) look(ctx context.Context) bool {
 }
 
 func (l *link) startProbe(ctx context.Context) {
-	dialing, cancel := context.WithTimeout(ctx, dialTime)
+	dialing, cancel := context.WithTimeout(ctx, l.cfg.DialTime)
 	result := make(chan probed, 1)
 	l.probe = probe{begun: time.Now(), cancel: cancel, result: result}
 	l.update(func(s *Stats) { s.Probes++ })
 	go func() {
-		path, err := l.dial(dialing)
+		path, err := l.ways.dial(dialing)
 		result <- probed{path, err}
 	}()
 }

@@ -12,6 +12,7 @@ type Stats struct {
 	Connected bool      // upstream has acknowledged the birth
 	Since     time.Time // when Connected last changed
 	Conn      uint64    // sessions tried
+	Way       int       // of the last connection: 0 is the first broker, 1 the first of Failover
 
 	Sent      uint64 // messages and reports of lost ones, handed to a session
 	Delivered uint64 // those with their PUBACK
@@ -70,14 +71,14 @@ func (b *Bridge) update(f func(*Stats)) {
 // connected takes note of an acknowledged birth.
 func (l *link) connected(reason string) {
 	l.update(func(s *Stats) {
-		s.Connected, s.Since = true, time.Now()
+		s.Connected, s.Since, s.Way = true, time.Now(), l.ways.at
 		if l.born {
 			s.Reconnects++
 		}
 		l.show(s)
 	})
-	l.born, l.told = true, ""
-	l.log.Info("upstream connected", "reason", reason, "conn", l.conn, "backlog", l.Bridge.Stats().Backlog())
+	l.born, l.bornAt, l.told = true, l.ways.at, ""
+	l.log.Info("upstream connected", "reason", reason, "conn", l.conn, "way", l.ways.at, "backlog", l.Bridge.Stats().Backlog())
 }
 
 // disconnected takes note that the connection is closed.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"sluice/bridge"
+	"sluice/bridge/budget"
 	"sluice/bridge/queue"
 	"sluice/bridge/upstream"
 	"sluice/broker"
@@ -50,6 +51,7 @@ type Gateway struct {
 	bridges   []*bridge.Bridge
 	watch     *upstream.Watch // for the bridges
 	queues    []*queue.Queue
+	budgets   []*budget.Budget
 	ready     chan struct{}
 }
 
@@ -108,7 +110,16 @@ func (g *Gateway) addBus(c config.Bus, devices []mapping.Device, stateDir string
 
 // addBridge opens a bridge's queue and taps the broker for it.
 func (g *Gateway) addBridge(c config.Bridge, me *presence.Presence, stateDir string) error {
-	dial, err := dialer(c)
+	volume, err := openBudget(c, stateDir, g.log.With("bridge", c.ID))
+	if err != nil {
+		return fmt.Errorf("bridge %s: %w", c.ID, err)
+	}
+	var spend func(int64)
+	if volume != nil {
+		spend = volume.Spend
+		g.budgets = append(g.budgets, volume)
+	}
+	dials, err := dialers(c, spend)
 	if err != nil {
 		return fmt.Errorf("bridge %s: %w", c.ID, err)
 	}
@@ -117,7 +128,9 @@ func (g *Gateway) addBridge(c config.Bridge, me *presence.Presence, stateDir str
 		return fmt.Errorf("bridge %s: %w", c.ID, err)
 	}
 	g.queues = append(g.queues, q)
-	b := bridge.New(bridgeConfig(c, me, g.watch.Up()), q, dial, g.log)
+	cfg := bridgeConfig(c, me, g.watch.Up())
+	cfg.Failover, cfg.Budget = dials[1:], volume
+	b := bridge.New(cfg, q, dials[0], g.log)
 	g.broker.Tap(b.Offer)
 	g.bridges = append(g.bridges, b)
 	return nil
@@ -147,7 +160,8 @@ func tasks[T task](parts []T) stage {
 	return s
 }
 
-// Close closes the queues and traces of a gateway that does not run.
+// Close closes the queues and traces of a gateway that does not run, and saves
+// what its bridges have spent.
 func (g *Gateway) Close() error {
 	var errs []error
 	for _, t := range g.traces {
@@ -156,6 +170,9 @@ func (g *Gateway) Close() error {
 	for _, q := range g.queues {
 		errs = append(errs, q.Close())
 	}
-	g.queues, g.traces = nil, nil
+	for _, b := range g.budgets {
+		b.Close()
+	}
+	g.queues, g.budgets, g.traces = nil, nil, nil
 	return errors.Join(errs...)
 }

@@ -1,7 +1,11 @@
 package gateway
 
 import (
+	"log/slog"
+	"path/filepath"
+
 	"sluice/bridge"
+	"sluice/bridge/budget"
 	"sluice/bridge/queue"
 	"sluice/broker/topic"
 	"sluice/gateway/config"
@@ -12,11 +16,30 @@ func bridgeConfig(c config.Bridge, me *presence.Presence, linkUp <-chan struct{}
 	return bridge.Config{
 		ID: c.ID, Send: rules(c.Send), KeepAlive: c.KeepAlive, LinkUp: linkUp,
 		LiveFirst: liveFirst(c.Queue), LateTo: c.Queue.LateTo,
+		DialTime: c.Profile.Dial, OpenTime: c.Profile.Open, Doubt: c.Profile.Doubt, Patience: c.Profile.Patience,
+		FailBack: c.FailBack, Duty: duty(c.Connect), Rate: bridge.Rate(c.Rate),
 		Will: me.Will, Birth: me.Birth, Farewell: me.Farewell,
 		Lost: func(lane queue.Name, g queue.Gap) topic.Message {
 			return me.Lost(string(lane), g.Messages, g.First, g.Last)
 		},
 	}
+}
+
+func duty(c config.Connect) bridge.Duty {
+	d := bridge.Duty{Needed: c.Needed, Linger: c.Linger, Slot: c.For}
+	if c.At != nil {
+		d.Next = c.At.Next
+	}
+	return d
+}
+
+// openBudget opens the account of a bridge; nil when it has no limit.
+func openBudget(c config.Bridge, stateDir string, log *slog.Logger) (*budget.Budget, error) {
+	if c.Budget.Bytes == 0 {
+		return nil, nil
+	}
+	file := filepath.Join(stateDir, "budget", c.ID+".json")
+	return budget.Open(budget.Config{File: file, Month: c.Budget.Bytes, Day: c.Budget.Day}, log)
 }
 
 func rules(send []config.Rule) []bridge.Rule {

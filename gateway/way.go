@@ -14,25 +14,32 @@ import (
 	"sluice/gateway/config"
 )
 
-// dialer returns how a bridge connects to its broker. Passwords and certificates
-// are read again for each connection, so that renewed ones are used without a
-// restart; they are read once here so that a mistake is found at the start.
-func dialer(c config.Bridge) (bridge.Dialer, error) {
+// dialers returns how a bridge connects to its brokers, the first of which is
+// preferred; spend is told what that costs, nil: nobody wants to know. Passwords
+// and certificates are read again for each connection, so that renewed ones are
+// used without a restart; they are read once here so that a mistake is found at the
+// start.
+func dialers(c config.Bridge, spend func(int64)) ([]bridge.Dialer, error) {
 	sessions := tls.NewLRUClientSessionCache(8)
 	if _, err := upstreamConfig(c, sessions); err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context) (bridge.Path, error) {
-		cfg, err := upstreamConfig(c, sessions)
-		if err != nil {
-			return nil, err
-		}
-		p, err := upstream.Dial(ctx, cfg)
-		if err != nil {
-			return nil, err
-		}
-		return path{p}, nil
-	}, nil
+	var all []bridge.Dialer
+	for _, url := range append([]string{c.URL}, c.Failover...) {
+		all = append(all, func(ctx context.Context) (bridge.Path, error) {
+			cfg, err := upstreamConfig(c, sessions)
+			if err != nil {
+				return nil, err
+			}
+			cfg.URL, cfg.Spend = url, spend
+			p, err := upstream.Dial(ctx, cfg)
+			if err != nil {
+				return nil, err
+			}
+			return path{p}, nil
+		})
+	}
+	return all, nil
 }
 
 // path is an upstream path as a bridge sees it.
@@ -47,7 +54,7 @@ func (p path) Open(ctx context.Context, will topic.Message) (bridge.Session, err
 }
 
 func upstreamConfig(c config.Bridge, sessions tls.ClientSessionCache) (upstream.Config, error) {
-	cfg := upstream.Config{URL: c.URL, ClientID: c.ClientID, KeepAlive: c.KeepAlive}
+	cfg := upstream.Config{ClientID: c.ClientID, KeepAlive: c.KeepAlive, UserTimeout: c.Profile.Transport}
 	var err error
 	if cfg.Username, cfg.Password, err = credentials(c.Username, c.UsernameFile, c.PasswordFile); err != nil {
 		return cfg, err

@@ -13,7 +13,7 @@ func TestConnectSetsUserTimeout(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	conn, err := connect(t.Context(), ln.Addr().String())
+	conn, err := tcp(0)(t.Context(), ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}

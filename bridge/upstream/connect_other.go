@@ -2,8 +2,11 @@
 
 package upstream
 
-import "syscall"
+import (
+	"syscall"
+	"time"
+)
 
 // control has nothing to set: only Linux knows TCP_USER_TIMEOUT, elsewhere the
 // bridge's watchdog finds a half-open connection.
-func control(_, _ string, _ syscall.RawConn) error { return nil }
+func control(time.Duration) func(string, string, syscall.RawConn) error { return nil }

@@ -30,7 +30,10 @@ func Dial(ctx context.Context, cfg Config) (*Path, error) {
 		cfg.KeepAlive = defaultKeepAlive
 	}
 	if cfg.Connect == nil {
-		cfg.Connect = connect
+		cfg.Connect = tcp(cfg.UserTimeout)
+	}
+	if cfg.Spend != nil {
+		cfg.Connect = metered(cfg.Connect, cfg.Spend)
 	}
 	to := func() (net.Conn, error) { return cfg.Connect(ctx, u.Host) }
 	if cfg.Proxy != nil {

@@ -53,6 +53,15 @@ type Config struct {
 	// Connect opens the connection that TLS and MQTT run on; nil means TCP.
 	Connect func(ctx context.Context, address string) (net.Conn, error)
 
+	// UserTimeout is how long sent data may stay unacknowledged by the peer's kernel
+	// before ours gives the connection up; 0 means 60 s.
+	UserTimeout time.Duration
+
+	// Spend is told the bytes that went over the link, IP and TCP counted, as the
+	// kernel knows them, or else as can be guessed; nil: nobody wants to know. It may
+	// be called from several goroutines.
+	Spend func(bytes int64)
+
 	// KeepAlive is the longest silence of this side [MQTT-3.1.2-24], in whole
 	// seconds; less than 1 s means 60 s. An idle upstream that stays silent for half as long
 	// again is given up.

@@ -13,9 +13,8 @@ import (
 
 // Limits and defaults of a bridge.
 const (
-	minKeepAlive     = 5 * time.Second
-	maxKeepAlive     = 20 * time.Minute
-	defaultKeepAlive = 60 * time.Second
+	minKeepAlive = 5 * time.Second
+	maxKeepAlive = 20 * time.Minute
 )
 
 func (r *reader) bridges(n mapping.Node) []Bridge {
@@ -24,12 +23,14 @@ func (r *reader) bridges(n mapping.Node) []Bridge {
 	clients := map[string]string{}
 	for _, item := range n.Seq() {
 		b := r.bridge(item)
-		client := b.URL + " " + b.ClientID
-		if other, taken := clients[client]; taken && b.URL != "" {
-			item.As(fmt.Sprintf("bridge %q", b.ID)).Problem("give one of them another client_id",
-				"bridge %q connects to the same broker with the same client id: each would end the other's connection", other)
+		for _, url := range append([]string{b.URL}, b.Failover...) {
+			client := url + " " + b.ClientID
+			if other, taken := clients[client]; taken && url != "" && other != b.ID {
+				item.As(fmt.Sprintf("bridge %q", b.ID)).Problem("give one of them another client_id",
+					"bridge %q connects to the same broker with the same client id: each would end the other's connection", other)
+			}
+			clients[client] = b.ID
 		}
-		clients[client] = b.ID
 		if b.ID != "" && ids[b.ID] {
 			item.As(fmt.Sprintf("bridge %q", b.ID)).Problem("give each bridge an id of its own", "the id is used twice")
 		}
@@ -40,7 +41,7 @@ func (r *reader) bridges(n mapping.Node) []Bridge {
 }
 
 func (r *reader) bridge(n mapping.Node) Bridge {
-	m := n.As("bridge").Map("id", "url", "allow_plaintext", "client_id", "username", "password", "tls", "proxy", "keepalive", "queue", "send")
+	m := n.As("bridge").Map("id", "url", "failover", "fail_back", "profile", "connect", "rate", "budget", "allow_plaintext", "client_id", "username", "password", "tls", "proxy", "keepalive", "queue", "send")
 	b := Bridge{ID: m.Need("id", "cloud").ID()}
 	m = m.Named(fmt.Sprintf("bridge %q", b.ID))
 	b.URL = r.brokerURL(m.Need("url", "mqtts://mqtt.example.com:8883"), m.Get("allow_plaintext").Bool(false))
@@ -52,7 +53,7 @@ func (r *reader) bridge(n mapping.Node) Bridge {
 	b.PasswordFile = r.password(m.Get("password"))
 	r.tls(&b, m.Get("tls"))
 	b.Proxy = r.proxy(m.Get("proxy"))
-	b.KeepAlive = m.Get("keepalive").Duration(minKeepAlive, maxKeepAlive, defaultKeepAlive)
+	r.link(&b, m)
 	b.Queue = r.queue(m.Get("queue"))
 	b.Send = r.send(m.Need("send", `[{match: "#"}]`))
 	if send := m.Get("send"); send.Present() && len(b.Send) == 0 {

@@ -60,14 +60,20 @@ type Broker struct {
 // Bridge relays topics to a broker upstream.
 type Bridge struct {
 	ID           string
-	URL          string // mqtt://host:port, mqtts://host:port, ws://host:port/path or wss://host:port/path
+	URL          string   // mqtt://host:port, mqtts://host:port, ws://host:port/path or wss://host:port/path
+	Failover     []string // further ones, tried in this order
+	FailBack     time.Duration
 	ClientID     string
 	Username     string
 	UsernameFile string // path; empty: Username says it
 	PasswordFile string // path; empty for none
 	TLS          TLS
 	Proxy        Proxy
+	Profile      Profile
 	KeepAlive    time.Duration
+	Connect      Connect
+	Rate         Rate
+	Budget       Budget
 	Queue        Queue
 	Send         []Rule
 }

@@ -58,13 +58,14 @@ func (p *Presence) Will(conn uint64) topic.Message {
 	return p.message(state{State: "lost", Session: p.session, Conn: conn})
 }
 
-// Birth announces connection conn; reason is "start" or "reconnect".
+// Birth announces connection conn; reason is "start", "reconnect" or "failover".
 func (p *Presence) Birth(conn uint64, reason string) topic.Message {
 	return p.message(state{State: "online", Session: p.session, Conn: conn, Since: now(), Reason: reason,
 		Version: p.cfg.Version, Config: p.cfg.Config, Proto: Proto})
 }
 
-// Farewell announces a planned end of connection conn; reason is "shutdown".
+// Farewell announces a planned end of connection conn; reason is "shutdown",
+// "failover" or "idle".
 func (p *Presence) Farewell(conn uint64, reason string) topic.Message {
 	return p.message(state{State: "offline", Session: p.session, Conn: conn, Since: now(), Reason: reason, Proto: Proto})
 }

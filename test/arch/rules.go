@@ -15,13 +15,13 @@ func sluice() Rules {
 		},
 		Floors: []Floor{
 			{"vocabulary and small tools know nobody, so that everybody may know them", []string{
-				"mapping/point", "drivers/modbus", "broker/topic", "gateway/durable", "gateway/backoff", "configs",
+				"mapping/point", "drivers/modbus", "broker/topic", "bridge/cron", "gateway/durable", "gateway/backoff", "configs",
 			}},
 			{"a mechanism has one concern and is joined to another only by an engine", []string{
 				"mapping/layout", "mapping/payload", "mapping/formula", "drivers/serial", "drivers/rtu", "drivers/ascii", "drivers/tcp",
 				"drivers/monitor", "drivers/scan", "drivers/sim/device", "drivers/transcript",
 				"broker/session",
-				"bridge/queue", "bridge/upstream",
+				"bridge/queue", "bridge/upstream", "bridge/budget",
 			}},
 			{"engines never import each other, so that each is tested, replaced and understood alone", []string{
 				"mapping", "drivers/bus", "drivers/sim", "broker", "bridge",
