@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 )
 
@@ -81,16 +82,17 @@ func (d *dir) Rename(from, to string) error { return d.root.Rename(from, to) }
 func (d *dir) Remove(name string) error     { return d.root.Remove(name) }
 func (d *dir) Sync() error                  { return d.self.Sync() }
 
+// List asks for names only: of an entry in a Root the library would also look up
+// the file, and there may be a thousand.
 func (d *dir) List() ([]string, error) {
-	entries, err := fs.ReadDir(d.root.FS(), ".")
+	f, err := d.root.Open(".")
 	if err != nil {
 		return nil, err
 	}
-	names := make([]string, len(entries))
-	for i, e := range entries {
-		names[i] = e.Name()
-	}
-	return names, nil
+	defer f.Close()
+	names, err := f.Readdirnames(-1)
+	slices.Sort(names)
+	return names, err
 }
 
 // Close gives the lock back.
