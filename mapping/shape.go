@@ -166,6 +166,13 @@ func (s *Shape) unlimited(form Form, fallback string) {
 	s.scalar(form, math.Inf(-1), math.Inf(1), fallback)
 }
 
+// choice records one of many words.
+func (s *Shape) choice(fallback string, words func() []string) {
+	if s != nil {
+		s.scalar(Choice, 0, 0, fallback, words()...)
+	}
+}
+
 // matching records a text of a form of its own.
 func (s *Shape) matching(pattern string) {
 	if s == nil {

@@ -78,7 +78,7 @@ func checkBit(m Map, table Table) {
 
 // readType returns 0 where no type is given.
 func readType(n Node) (layout.Type, error) {
-	n.shape.scalar(Choice, 0, 0, "uint16", layout.TypeNames()...)
+	n.shape.choice("uint16", layout.TypeNames)
 	s := n.text()
 	if s == "" {
 		return 0, nil
@@ -97,7 +97,7 @@ func readOrder(n Node, t layout.Type, outer layout.Order) layout.Order {
 		return outer
 	}
 	words := max(t.Words(), 1) // a text has an order in each register only
-	n.shape.scalar(Choice, 0, 0, "ABCD", layout.AllOrders()...)
+	n.shape.choice("ABCD", layout.AllOrders)
 	letters := n.text()
 	o, err := layout.ParseOrder(letters, words)
 	switch {
@@ -114,7 +114,7 @@ func readOrder(n Node, t layout.Type, outer layout.Order) layout.Order {
 
 // readOrders reads the order of all values of a device.
 func readOrders(n Node) layout.Order {
-	n.shape.scalar(Choice, 0, 0, "ABCD", layout.OrderNames(0)...)
+	n.shape.choice("ABCD", func() []string { return layout.OrderNames(0) })
 	o, err := layout.ParseOrder(n.text(), 0)
 	if err != nil && n.IsScalar() {
 		n.Problem(orderFix(n.text(), 0), "%q is not known here", n.text())
