@@ -151,6 +151,25 @@ func (p *Probe) holds(unit modbus.UnitID, data []byte) bool {
 	}
 }
 
+// Example is what the registers of a unit hold for which the rule holds. exact tells
+// that not any plausible value does; ok is false for a rule about no register.
+func (p *Probe) Example(unit modbus.UnitID) (data []byte, exact, ok bool) {
+	if p.Identity != "" {
+		return nil, false, false
+	}
+	v := point.FloatValue((p.Min + p.Max) / 2)
+	switch {
+	case p.Text != "":
+		v, exact = point.TextValue(p.Text), true
+	case p.IsUnit:
+		v, exact = point.UintValue(uint64(unit)), true
+	case len(p.Is) > 0:
+		v, exact = point.FloatValue(p.Is[0]), true
+	}
+	data = make([]byte, 2*p.Layout.Words())
+	return data, exact, p.Layout.Encode(data, v) == nil
+}
+
 // contained compares names as people do, without case.
 func contained(part, whole string) bool {
 	return strings.Contains(strings.ToLower(whole), strings.ToLower(part))

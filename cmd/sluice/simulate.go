@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,8 +45,9 @@ func runSimulate(ctx context.Context, args []string, t terminal) error {
 			s.outlet.close()
 		}
 	}()
+	library := config.OpenLibrary(filepath.Dir(*site))
 	for _, b := range cfg.Buses {
-		s, err := newSimulated(b, cfg.Devices, *port, wrong)
+		s, err := newSimulated(b, cfg.Devices, *port, wrong, library)
 		if err != nil {
 			return err
 		}

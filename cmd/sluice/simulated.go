@@ -27,7 +27,9 @@ type simulated struct {
 	pulled  chan struct{} // holds a token when the port is to be pulled
 }
 
-func newSimulated(b config.Bus, devices []mapping.Device, port string, wrong wrongs) (*simulated, error) {
+// newSimulated opens the outlet of a bus. library has the signs by which scan knows
+// the devices.
+func newSimulated(b config.Bus, devices []mapping.Device, port string, wrong wrongs, library *config.Library) (*simulated, error) {
 	s := &simulated{cfg: b, pulled: make(chan struct{}, 1)}
 	now := time.Now()
 	units := map[modbus.UnitID]sim.Unit{}
@@ -38,6 +40,9 @@ func newSimulated(b config.Bus, devices []mapping.Device, port string, wrong wro
 		s.devices = append(s.devices, d)
 		twin := newTwin(d, now)
 		twin.holes = wrong.holes
+		if t, _, _, ok := library.Describe(d.Template); ok && d.Chain == nil {
+			twin.resemble(t.Probe, d.Unit)
+		}
 		units[d.Unit] = sim.Unit{Device: twin, Latency: 8 * time.Millisecond, Jitter: 7 * time.Millisecond}
 		wrong.LateMin = max(wrong.LateMin, d.Timeout)
 	}

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"encoding/binary"
 	"fmt"
 	"hash/fnv"
 	"slices"
 	"strings"
 	"time"
 
+	"sluice/drivers/modbus"
 	"sluice/drivers/sim/device"
 	"sluice/mapping"
 	"sluice/mapping/layout"
@@ -46,6 +48,29 @@ func (w *twin) list(d mapping.Device) {
 	for at, holds := range d.List() {
 		w.points = append(w.points, mapping.Point{Register: mapping.Register{Table: mapping.Holding, Address: at}, Layout: word})
 		w.value = append(w.value, func(time.Time) point.Value { return point.UintValue(uint64(holds)) })
+	}
+}
+
+// resemble makes the twin one that scan takes for what it is a twin of.
+func (w *twin) resemble(signs []mapping.Probe, unit modbus.UnitID) {
+	for i := range signs {
+		s := &signs[i]
+		if s.Identity != "" {
+			w.name += " " + s.Identity
+		}
+		data, exact, ok := s.Example(unit)
+		first := int(s.Register.Address)
+		inPoints := w.holds(device.Table(s.Register.Table), first)
+		if !ok || inPoints && !exact {
+			continue // what its points hold is plausible anyway
+		}
+		if !inPoints {
+			w.points = append(slices.Clip(w.points), mapping.Point{Register: s.Register, Layout: s.Layout})
+			w.value = append(w.value, func(time.Time) point.Value { return point.Value{} })
+		}
+		for at := range len(data) / 2 {
+			w.written[mapping.Register{Table: s.Register.Table, Address: uint16(first + at)}] = binary.BigEndian.Uint16(data[2*at:])
+		}
 	}
 }
 
