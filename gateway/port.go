@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"time"
 
 	"sluice/drivers/ascii"
 	"sluice/drivers/bus"
@@ -61,6 +62,10 @@ func (p *port) open(ctx context.Context) (bus.Transport, error) {
 	return overNetwork(p.cfg, traceConn(conn, p.tracer), p.doubts), nil
 }
 
+// virtualJitter is how long the program at the other end of a pseudo-terminal, a
+// simulator or a bridge to a converter, may pause within a frame: machines are busy.
+const virtualJitter = 200 * time.Millisecond
+
 // openSerial finds and opens the serial port.
 func (p *port) openSerial() (bus.Transport, error) {
 	c := p.cfg
@@ -74,6 +79,9 @@ func (p *port) openSerial() (bus.Transport, error) {
 		return ascii.New(traced, ascii.Config{Line: c.Line, Echo: c.Echo, Doubts: p.doubts}), nil
 	}
 	t := rtu.Config{Line: c.Line, Echo: c.Echo, Virtual: s.Virtual(), Doubts: p.doubts}
+	if s.Virtual() {
+		t.Jitter = virtualJitter
+	}
 	if c.RS485 != nil {
 		t.Lead = c.RS485.DelayBefore
 	}

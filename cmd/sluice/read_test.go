@@ -145,3 +145,12 @@ func TestPortInUse(t *testing.T) {
 		t.Errorf("exit code %d, %s", code, err)
 	}
 }
+
+// TestReadHeldBack has a virtual port whose program pauses within a reply, as one
+// does on a busy machine, and a bridge to a converter on a bad network.
+func TestReadHeldBack(t *testing.T) {
+	port := serve(t, sim.Config{Adapter: sim.Adapter{Idle: 1000}, Units: map[modbus.UnitID]sim.Unit{7: {Device: memory()}}})
+	if code, out, err := sluice(t, "read "+port+" input 0x0000 -type float32 -unit 7 -baud 115200"); code != exitOK || !strings.Contains(out, "230.5") {
+		t.Errorf("exit code %d\n%s%s", code, out, err)
+	}
+}

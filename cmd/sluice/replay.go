@@ -5,15 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
+	"time"
 
 	"sluice/drivers/modbus"
 	"sluice/drivers/sim"
 	"sluice/drivers/transcript"
 	"sluice/gateway/config"
+	"sluice/mapping"
 )
 
 // runReplay serves a bus that answers as a transcript has it.
-func runReplay(ctx context.Context, path, port string, t terminal) error {
+func runReplay(ctx context.Context, path, port string, wrong wrongs, t terminal) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return hint(err, "`sluice monitor PORT -record FILE` makes one")
@@ -33,7 +36,14 @@ func runReplay(ctx context.Context, path, port string, t terminal) error {
 	if b.Framing != modbus.TCP {
 		b.Port = "pty"
 	}
-	s := &simulated{cfg: b, bus: sim.New(sim.Config{Line: b.Line, Framing: b.Framing, Answer: known.Answer})}
+	s := &simulated{cfg: b, pulled: make(chan struct{}, 1)}
+	cfg := sim.Config{Line: b.Line, Framing: b.Framing, Answer: known.Answer, Seed: uint64(time.Now().UnixNano())}
+	if wrong.unplug > 0 {
+		cfg.OnReply = func(sim.Reply) { s.pull(wrong.unplug) }
+	}
+	s.bus = sim.New(cfg)
+	wrong.LateMin, wrong.LateMax = mapping.DefaultSettings.Timeout, 3*mapping.DefaultSettings.Timeout
+	s.bus.SetFaults(wrong.Faults)
 	if s.outlet, err = newOutlet(b, port); err != nil {
 		return err
 	}
@@ -42,5 +52,16 @@ func runReplay(ctx context.Context, path, port string, t terminal) error {
 		count(known.Requests(), "request", "requests"))
 	err = serveAll(ctx, []*simulated{s}, t)
 	s.summary(t)
+	for _, e := range known.Unknown() {
+		fmt.Fprintf(t.out, "not in the recording, and not answered: %s, %s\n", wireText(b.Framing, e.Bytes), e.Note)
+	}
 	return err
+}
+
+// wireText is a frame as transcripts have it.
+func wireText(f modbus.Framing, b []byte) string {
+	if f == modbus.ASCII {
+		return strconv.QuoteToASCII(string(b))
+	}
+	return fmt.Sprintf("% x", b)
 }

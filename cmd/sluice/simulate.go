@@ -22,15 +22,15 @@ func runSimulate(ctx context.Context, args []string, t terminal) error {
 	if err := parse(f, args); err != nil {
 		return helpOn(err, "simulate", t)
 	}
-	if *replay != "" && *faults != "" {
-		return usage("-faults and -replay do not go together", "a transcript has its own faults; take out, cut or change lines of it")
-	}
-	if *replay != "" {
-		return runReplay(ctx, *replay, *port, t)
-	}
 	wrong, err := parseFaults(*faults)
 	if err != nil {
 		return err
+	}
+	if *replay != "" && wrong.holes > 0 {
+		return usage("-faults: holes are between points, and a transcript has none", "take requests out of it")
+	}
+	if *replay != "" {
+		return runReplay(ctx, *replay, *port, wrong, t)
 	}
 	cfg, err := load(config.LoadForDesk, *site, t)
 	if err != nil {

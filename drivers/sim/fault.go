@@ -82,6 +82,18 @@ func (m *mishap) delay() time.Duration {
 	return m.LateMin + upTo(m.random, m.LateMax-m.LateMin)
 }
 
+// refuse is the exception to a request that would be carried out otherwise, nil for
+// none.
+func (m *mishap) refuse(function byte) []byte {
+	switch {
+	case m.strikes(m.Exception):
+		return device.Refusal(function, m.exception())
+	case m.strikes(m.Busy):
+		return device.Refusal(function, device.DeviceBusy)
+	}
+	return nil
+}
+
 // exception is why a device refuses that would not have.
 func (m *mishap) exception() device.Exception {
 	return [...]device.Exception{device.DeviceFailure, device.DeviceBusy}[m.random.IntN(2)]
@@ -111,7 +123,10 @@ func (m *mishap) spoil(adu []byte) []byte {
 }
 
 func (m *mishap) renumber(adu []byte) []byte {
-	q, _ := unwrap(m.framing, adu) // which was good so far
+	q, ok := unwrap(m.framing, adu)
+	if !ok { // a recorded one may be bad already
+		return adu
+	}
 	q.body[0] ^= byte(1 + m.random.IntN(255))
 	return q.wrap(q.body)
 }

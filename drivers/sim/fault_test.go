@@ -2,8 +2,10 @@ package sim_test
 
 import (
 	"bytes"
+	"context"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sluice/drivers/modbus"
@@ -129,4 +131,38 @@ func TestFaultsAreAsFrequentAsAsked(t *testing.T) {
 			h.Errorf("%d of 1000 silent, %d counted", silent, h.bus.Stats().Faulty)
 		}
 	})
+}
+
+// TestFaultsOfAnswers has every fault on replies that are not a unit's, of which one
+// is damaged from the start.
+func TestFaultsOfAnswers(t *testing.T) {
+	for name, f := range map[string]sim.Faults{
+		"silent": {Silent: 1}, "exception": {Exception: 1}, "busy": {Busy: 1}, "wrong unit": {WrongUnit: 1}, "drop": {Drop: 1},
+		"truncate": {Truncate: 1}, "trail": {Trail: 1}, "duplicate": {Duplicate: 1},
+	} {
+		for _, good := range []string{"\x01\x03\x02\x00\x07\xf9\x86", "\x01\x03\x02\x00\x07\x00\x00"} {
+			synctest.Test(t, func(t *testing.T) {
+				b := sim.New(sim.Config{
+					Line:   modbus.Line{Baud: 9600, DataBits: 8, Parity: modbus.NoParity, StopBits: 1},
+					Answer: func([]byte) ([]byte, time.Duration) { return []byte(good), 10 * time.Millisecond },
+				})
+				b.SetFaults(f)
+				port := sim.NewMemPort()
+				ctx, cancel := context.WithCancel(t.Context())
+				ended := make(chan error, 1)
+				go func() { ended <- b.Serve(ctx, port) }()
+				port.Write([]byte("\x01\x03\x00\x00\x00\x01\x84\x0a"))
+				time.Sleep(100 * time.Millisecond)
+				port.SetReadTimeout(0)
+				got := make([]byte, 64)
+				n, _ := port.Read(got)
+				damagedAlready := name == "wrong unit" && !modbus.ValidCRC([]byte(good))
+				if string(got[:n]) == good && !damagedAlready || b.Stats().Faulty != 1 {
+					t.Errorf("%s: % x, %+v", name, got[:n], b.Stats())
+				}
+				cancel()
+				<-ended
+			})
+		}
+	}
 }

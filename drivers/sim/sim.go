@@ -32,8 +32,8 @@ type Config struct {
 	Strict bool
 
 	// Answer, if set, stands for all units: it returns the reply to a request, both
-	// whole frames, and how long after the request it begins; nil for none. Only the
-	// faults of requests apply. It is called by Serve.
+	// whole frames, and how long after the request it begins; nil for none. It is called by
+	// Serve.
 	Answer func(adu []byte) (reply []byte, after time.Duration)
 
 	// OnReply, if set, learns of every reply when its last character is on the wire,

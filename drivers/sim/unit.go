@@ -55,18 +55,26 @@ func (w *wire) serve(at time.Duration, u *unit, q *query) {
 		return
 	}
 	start := at + u.Latency + upTo(w.bus.random, u.Jitter) + m.delay()
-	reply := m.spoil(q.wrap(append([]byte{byte(u.id)}, pdu...)))
+	if t := w.reply(at, start, q, m, q.wrap(append([]byte{byte(u.id)}, pdu...))); t != nil {
+		u.busy = t.end
+	}
+}
+
+// reply puts a reply on the line, with what goes wrong with it; nil if nothing is
+// sent.
+func (w *wire) reply(at, start time.Duration, q *query, m *mishap, adu []byte) *talk {
+	adu = m.spoil(adu)
 	if m.struck {
 		w.bus.counters.faulty.Add(1)
 	}
-	if len(reply) == 0 {
-		return
+	if len(adu) == 0 {
+		return nil
 	}
-	t := w.talk(start, reply)
-	u.busy = t.end
+	t := w.talk(start, adu)
 	w.drive(at, t)
-	w.account(t, u.id, q.body)
+	w.account(t, modbus.UnitID(q.body[0]), q.body)
 	w.receive(t, 0)
+	return t
 }
 
 // answer is what the unit means to reply: nil for nothing.
@@ -76,10 +84,9 @@ func (u *unit) answer(at time.Time, pdu []byte, m *mishap) []byte {
 		return nil
 	case slices.Contains(u.Refuses, f):
 		return device.Refusal(pdu[0], device.IllegalFunction)
-	case m.strikes(m.Exception):
-		return device.Refusal(pdu[0], m.exception())
-	case m.strikes(m.Busy):
-		return device.Refusal(pdu[0], device.DeviceBusy)
+	}
+	if refusal := m.refuse(pdu[0]); refusal != nil {
+		return refusal
 	}
 	return device.Answer(u.Device, at, pdu)
 }

@@ -163,10 +163,11 @@ func (w *wire) answer(at time.Duration, adu []byte, q *query) {
 	if len(reply) == 0 {
 		return
 	}
-	t := w.talk(max(at, w.request.end+after), reply)
-	w.drive(at, t)
-	w.account(t, modbus.UnitID(q.body[0]), q.body)
-	w.receive(t, 0)
+	m := w.bus.mishap(modbus.UnitID(q.body[0]))
+	if refusal := m.refuse(q.body[1]); refusal != nil {
+		reply = q.wrap(append([]byte{q.body[0]}, refusal...))
+	}
+	w.reply(at, max(at, w.request.end+after)+m.delay(), q, m, slices.Clone(reply))
 }
 
 // talk is characters from start on.

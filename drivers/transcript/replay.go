@@ -2,6 +2,8 @@ package transcript
 
 import (
 	"encoding/binary"
+	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -14,7 +16,11 @@ import (
 type Replay struct {
 	framing modbus.Framing
 	known   map[string]*answers
+	unknown map[string]int // how often, by request
 }
+
+// maxUnknown bounds the requests that are remembered for not being known.
+const maxUnknown = 1000
 
 // answers are what one request got, each time.
 type answers struct {
@@ -24,7 +30,7 @@ type answers struct {
 
 // NewReplay pairs the requests of a transcript with what came before the next one.
 func NewReplay(t *Transcript) *Replay {
-	r := &Replay{framing: t.Framing, known: map[string]*answers{}}
+	r := &Replay{framing: t.Framing, known: map[string]*answers{}, unknown: map[string]int{}}
 	for i, e := range t.Entries {
 		if e.Kind != Request {
 			continue
@@ -65,11 +71,25 @@ func (r *Replay) key(request []byte) string {
 // Requests is how many different requests it knows.
 func (r *Replay) Requests() int { return len(r.known) }
 
+// Unknown are the requests that were not known, as entries whose note says how
+// often they came; those of Modbus TCP without their number.
+func (r *Replay) Unknown() []Entry {
+	var all []Entry
+	for _, key := range slices.Sorted(maps.Keys(r.unknown)) {
+		all = append(all, Entry{Kind: Request, Bytes: []byte(key), Note: fmt.Sprintf("%d×", r.unknown[key])})
+	}
+	return all
+}
+
 // Answer returns the reply to a request, both whole frames, and how long after the
 // request it began; nil when there was none or the request is not known.
 func (r *Replay) Answer(request []byte) ([]byte, time.Duration) {
 	a := r.known[r.key(request)]
 	if a == nil {
+		key := r.key(request)
+		if _, there := r.unknown[key]; there || len(r.unknown) < maxUnknown {
+			r.unknown[key]++
+		}
 		return nil, 0
 	}
 	e := a.all[a.next]
