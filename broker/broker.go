@@ -27,8 +27,12 @@
 // goes to one member in turn, and stays with it.
 //
 // Sessions and retained messages are kept in memory and end with the gateway.
-// Clients can't use topic aliases and are sent none. There are no users and no TLS
-// yet: only loopback addresses are served.
+// Clients can't use topic aliases and are sent none.
+//
+// Who may enter is decided at CONNECT: by the certificate of the connection, by user
+// name and password, or by the listener, if it lets anybody in. That settles what
+// may be published, as a will too, and subscribed to. A session belongs to the user
+// who began it. Whoever is refused is counted by reason.
 package broker
 
 import (
@@ -44,6 +48,7 @@ import (
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"sluice/broker/auth"
 	"sluice/broker/session"
 	"sluice/broker/topic"
 )
@@ -62,7 +67,8 @@ type Tap func(m topic.Message) (wait func(context.Context) error, err error)
 // Broker is the LAN broker.
 type Broker struct {
 	limits Limits
-	listen []string
+	listen []Listener
+	users  *auth.Users
 	guard  guard
 	log    *slog.Logger
 	notice notices
@@ -87,13 +93,14 @@ type Broker struct {
 	peers     sync.WaitGroup
 	open      atomic.Int64  // connections
 	refused   atomic.Uint64 // messages
+	door      *door
 }
 
 // New returns a broker that serves once it runs. Publish works before that: what
 // is retained waits for subscribers.
 func New(cfg Config, log *slog.Logger) (*Broker, error) {
-	for _, address := range cfg.Listen {
-		if err := checkListen(address); err != nil {
+	for _, l := range cfg.Listen {
+		if err := l.check(); err != nil {
 			return nil, fmt.Errorf("broker: %w", err)
 		}
 	}
@@ -102,11 +109,12 @@ func New(cfg Config, log *slog.Logger) (*Broker, error) {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
 	b := &Broker{
-		limits: cfg.Limits.withDefaults(), listen: cfg.Listen, guard: guard, log: log,
+		limits: cfg.Limits.withDefaults(), listen: cfg.Listen, users: cfg.Users, guard: guard, log: log,
 		sessions: session.NewPool(cfg.Limits.Session), subscribers: map[string]*subscriber{}, groups: map[string]*group{},
 		retained: retained{kept: map[string]*kept{}},
 		ready:    make(chan struct{}), stopping: make(chan struct{}),
 	}
+	b.door = newDoor(b.limits)
 	b.acks, b.dropAcks = context.WithCancel(context.Background())
 	b.server = mqtt.New(&mqtt.Options{
 		Capabilities:             b.limits.capabilities(),
@@ -156,7 +164,7 @@ func (b *Broker) Run(ctx context.Context) error {
 		if err := b.server.AddListener(l); err != nil {
 			return err
 		}
-		b.log.Info("serving MQTT", "address", l.Address())
+		b.log.Info("serving MQTT", "address", l.Address(), "protocol", l.Protocol())
 	}
 	if err := b.server.Serve(); err != nil {
 		return err
@@ -243,13 +251,14 @@ func messageOf(pk packets.Packet) topic.Message {
 // Stats are counts since the start, but for Clients, Retained and Queued, which
 // are as of now.
 type Stats struct {
-	Clients  int    // connected
-	Retained int    // messages
-	Queued   int64  // bytes of messages for subscribers, in flight too
-	Received uint64 // messages published, by clients and by the gateway
-	Sent     uint64 // messages written to subscribers
-	Dropped  uint64 // messages that did not reach a subscriber, for any reason
-	Refused  uint64 // messages of clients, by a tap or because of their topic
+	Clients  int                // connected
+	Retained int                // messages
+	Queued   int64              // bytes of messages for subscribers, in flight too
+	Received uint64             // messages published, by clients and by the gateway
+	Sent     uint64             // messages written to subscribers
+	Dropped  uint64             // messages that did not reach a subscriber, for any reason
+	Refused  uint64             // messages of clients, by a tap or because of their topic
+	Turned   map[Refusal]uint64 // connections, subscriptions and messages that were refused, by reason
 
 	Sessions session.Stats // the same by reason
 }
@@ -266,6 +275,7 @@ func (b *Broker) Stats() Stats {
 		Sent:     uint64(info.MessagesSent),
 		Dropped:  sessions.Dropped(),
 		Refused:  b.refused.Load(),
+		Turned:   b.door.counts(),
 		Sessions: sessions,
 	}
 }

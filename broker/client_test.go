@@ -30,7 +30,9 @@ func start(t *testing.T, cfg broker.Config, taps ...broker.Tap) *broker.Broker {
 
 func startWithStop(t *testing.T, cfg broker.Config, taps ...broker.Tap) (*broker.Broker, func() error) {
 	t.Helper()
-	cfg.Listen = []string{"127.0.0.1:0"}
+	if cfg.Listen == nil {
+		cfg.Listen = []broker.Listener{broker.Local("127.0.0.1:0")}
+	}
 	b, err := broker.New(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -38,11 +40,17 @@ func startWithStop(t *testing.T, cfg broker.Config, taps ...broker.Tap) (*broker
 	for _, tap := range taps {
 		b.Tap(tap)
 	}
+	return b, running(t, b)
+}
+
+// running runs a broker and returns how to stop it, at the end of the test at last.
+func running(t *testing.T, b *broker.Broker) (stop func() error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var once sync.Once
 	ended := make(chan error, 1)
 	go func() { ended <- b.Run(ctx) }()
-	stop := func() (err error) {
+	stop = func() (err error) {
 		once.Do(func() { cancel(); err = <-ended })
 		return err
 	}
@@ -52,7 +60,7 @@ func startWithStop(t *testing.T, cfg broker.Config, taps ...broker.Tap) (*broker
 		}
 	})
 	<-b.Ready()
-	return b, stop
+	return stop
 }
 
 // until waits for something that must happen.
@@ -109,6 +117,12 @@ func tryConnect(t testing.TB, b *broker.Broker, options ...option) (*client, pac
 	if err != nil {
 		t.Fatal(err)
 	}
+	return converse(t, nc, options...)
+}
+
+// converse sends CONNECT on an open connection and waits for CONNACK.
+func converse(t testing.TB, nc net.Conn, options ...option) (*client, packets.Packet) {
+	t.Helper()
 	t.Cleanup(func() { _ = nc.Close() })
 	pk := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Connect}, ProtocolVersion: 4,
 		Connect: packets.ConnectParams{ProtocolName: []byte("MQTT"), Clean: true, Keepalive: 60}}

@@ -2,13 +2,12 @@ package broker
 
 import (
 	"cmp"
-	"fmt"
 	"math"
-	"net"
 	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 
+	"sluice/broker/auth"
 	"sluice/broker/session"
 )
 
@@ -20,9 +19,9 @@ const (
 
 // Config says where a broker serves and what it allows.
 type Config struct {
-	// Listen holds the TCP addresses served, host:port; port 0 chooses a free
-	// one. Only loopback addresses are allowed.
-	Listen []string
+	Listen []Listener
+	// Users are those who log in; nil if there are none.
+	Users *auth.Users
 	// Protected holds the topic filters that only the gateway publishes to. A
 	// client's message that matches is not routed: at QoS 0 it is dropped; at
 	// QoS 1 and 2 an MQTT 5 client gets reason 0x87 and an older one, which could
@@ -35,6 +34,7 @@ type Config struct {
 type Limits struct {
 	Clients        int // connected at a time (64); twice as many sessions are kept
 	PacketBytes    int // of a packet received (256 KiB)
+	ConnectBytes   int // of a CONNECT packet (32 KiB)
 	Levels         int // of a topic name or filter (32)
 	Filters        int // subscribed to by one client (1024)
 	Retained       int // messages in the store before clients may add no more (16384)
@@ -42,14 +42,16 @@ type Limits struct {
 	RetainedBytes  int // of them, likewise (64 MiB)
 	Session        session.Limits
 	PendingBytes   int           // written to a client and not yet taken by it (8 MiB)
-	ConnectTimeout time.Duration // from the connection to its CONNECT packet (5 s)
+	ConnectTimeout time.Duration // for TLS and WebSocket, and again to the CONNECT packet (5 s)
 	StallTimeout   time.Duration // until a client that takes nothing is disconnected (30 s)
+	Connects       float64       // connections a second from one address (50), four times as many at once
 }
 
 func (l Limits) withDefaults() Limits {
 	return Limits{
 		Clients:        cmp.Or(l.Clients, 64),
 		PacketBytes:    cmp.Or(l.PacketBytes, 256<<10),
+		ConnectBytes:   cmp.Or(l.ConnectBytes, 32<<10),
 		Levels:         cmp.Or(l.Levels, 32),
 		Filters:        cmp.Or(l.Filters, 1024),
 		Retained:       cmp.Or(l.Retained, 16384),
@@ -59,6 +61,7 @@ func (l Limits) withDefaults() Limits {
 		PendingBytes:   cmp.Or(l.PendingBytes, 8<<20),
 		ConnectTimeout: cmp.Or(l.ConnectTimeout, 5*time.Second),
 		StallTimeout:   cmp.Or(l.StallTimeout, 30*time.Second),
+		Connects:       cmp.Or(l.Connects, 50),
 	}
 }
 
@@ -72,16 +75,4 @@ func (l Limits) capabilities() *mqtt.Capabilities {
 	c.ReceiveMaximum = uint16(min(l.Owed, math.MaxUint16))
 	c.TopicAliasMaximum = 0
 	return c
-}
-
-// checkListen reports an address that cannot or must not be served.
-func checkListen(address string) error {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return fmt.Errorf("%q is no address to listen on, write host:port such as 127.0.0.1:1883: %w", address, err)
-	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("%q can be reached from outside, and this version has no users and no TLS to protect it: write 127.0.0.1:%s", address, port)
-	}
-	return nil
 }

@@ -47,11 +47,11 @@ func (g guard) protects(name string) bool {
 }
 
 // allow reports why a client may not publish to name, or CodeSuccess.
-func (b *Broker) allow(name string) packets.Code {
+func (b *Broker) allow(p *peer, name string) packets.Code {
 	switch {
 	case topic.CheckName(name) != nil || levels(name) > b.limits.Levels:
 		return packets.ErrTopicNameInvalid
-	case b.guard.protects(name):
+	case b.guard.protects(name) || !p.grant.MayWrite(name):
 		return packets.ErrNotAuthorized
 	}
 	return packets.CodeSuccess
@@ -67,14 +67,24 @@ func (b *Broker) room(m topic.Message) packets.Code {
 }
 
 // admit reports why a client may not connect, or CodeSuccess.
-func (b *Broker) admit(cl *mqtt.Client, pk packets.Packet) packets.Code {
+func (b *Broker) admit(p *peer, cl *mqtt.Client, pk packets.Packet) packets.Code {
+	if code := b.identify(p, cl, pk); code != packets.CodeSuccess {
+		return code
+	}
 	if pk.Connect.WillFlag {
-		if code := b.allow(pk.Connect.WillTopic); code != packets.CodeSuccess {
+		if code := b.allow(p, pk.Connect.WillTopic); code != packets.CodeSuccess {
+			b.turnAway(RefusedWill, cl.ID, "client", cl.ID, "user", p.user, "topic", pk.Connect.WillTopic)
 			return code
 		}
 	}
-	if _, known := b.server.Clients.Get(cl.ID); !known && b.server.Clients.Len() >= 2*b.limits.Clients {
+	earlier, known := b.server.Clients.Get(cl.ID)
+	if !known && b.server.Clients.Len() >= 2*b.limits.Clients {
+		b.turnAway(RefusedSessions, "", "limit", 2*b.limits.Clients)
 		return packets.ErrServerBusy
+	}
+	if other, ok := ownerOf(earlier); ok && other != p.user {
+		b.turnAway(RefusedClientID, cl.ID, "client", cl.ID, "user", p.user)
+		return packets.ErrClientIdentifierNotValid
 	}
 	return packets.CodeSuccess
 }
@@ -84,8 +94,12 @@ func connackCode(code packets.Code, version byte) packets.Code {
 	switch {
 	case version >= 5:
 		return code
-	case code == packets.ErrServerBusy:
+	case code == packets.ErrServerBusy || code == packets.ErrConnectionRateExceeded:
 		return packets.ErrServerUnavailable
+	case code == packets.ErrClientIdentifierNotValid:
+		return packets.Err3ClientIdentifierNotValid
+	case code == packets.ErrBadUsernameOrPassword:
+		return packets.Code{Code: 0x04, Reason: code.Reason} // mochi has no name for it
 	default:
 		return packets.Err3NotAuthorized
 	}

@@ -32,14 +32,19 @@ func (h *hook) Provides(b byte) bool {
 
 func (h *hook) OnConnectAuthenticate(*mqtt.Client, packets.Packet) bool { return true }
 
-func (h *hook) OnACLCheck(*mqtt.Client, string, bool) bool { return true }
+// OnACLCheck is called for filters that are subscribed to.
+func (h *hook) OnACLCheck(cl *mqtt.Client, filter string, _ bool) bool {
+	p, ok := peerOf(cl)
+	return !ok || h.broker.readable(p, filter)
+}
 
 func (h *hook) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
-	if code := h.broker.admit(cl, pk); code != packets.CodeSuccess {
+	p, _ := peerOf(cl)
+	if code := h.broker.admit(p, cl, pk); code != packets.CodeSuccess {
 		_ = h.broker.server.SendConnack(cl, connackCode(code, cl.Properties.ProtocolVersion), false, nil)
 		return code
 	}
-	p, _ := peerOf(cl)
+	p.left()
 	p.client.Store(cl)
 	p.terms = session.Terms{
 		Version: pk.ProtocolVersion, ReceiveMaximum: int(pk.Properties.ReceiveMaximum), MaximumPacket: int(pk.Properties.MaximumPacketSize),
@@ -123,9 +128,15 @@ func (h *hook) OnSubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet {
 	p, _ := peerOf(cl)
 	room := h.broker.limits.Filters - h.broker.filters(p)
 	for i := range pk.Filters {
-		if i >= room || !h.broker.subscribable(pk.Filters[i].Filter) {
-			pk.Filters[i].Filter = ""
+		switch {
+		case i >= room:
+			h.broker.turnAway(RefusedFilters, cl.ID, "client", cl.ID, "limit", h.broker.limits.Filters)
+		case !h.broker.subscribable(pk.Filters[i].Filter):
+			h.broker.turnAway(RefusedFilter, cl.ID, "client", cl.ID)
+		default:
+			continue
 		}
+		pk.Filters[i].Filter = ""
 	}
 	return pk
 }

@@ -23,7 +23,7 @@ func TestLoopbackOnly(t *testing.T) {
 		":1883": false, "0.0.0.0:1883": false, "[::]:1883": false, "192.168.1.2:1883": false, "gateway.local:1883": false,
 		"127.0.0.1": false, "": false,
 	} {
-		_, err := broker.New(broker.Config{Listen: []string{address}}, slog.New(slog.DiscardHandler))
+		_, err := broker.New(broker.Config{Listen: []broker.Listener{broker.Local(address)}}, slog.New(slog.DiscardHandler))
 		if (err == nil) != ok {
 			t.Errorf("%q: %v", address, err)
 		}
@@ -39,7 +39,7 @@ func TestAddressInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	b, err := broker.New(broker.Config{Listen: []string{"127.0.0.1:0", taken.Addr().String()}}, slog.New(slog.DiscardHandler))
+	b, err := broker.New(broker.Config{Listen: []broker.Listener{broker.Local("127.0.0.1:0"), broker.Local(taken.Addr().String())}}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

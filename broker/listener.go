@@ -20,6 +20,7 @@ const acceptPause = time.Second
 // listener accepts connections for mochi, bounded and with our own peer around
 // each of them.
 type listener struct {
+	Listener
 	broker *Broker
 	id     string
 	socket net.Listener
@@ -28,16 +29,16 @@ type listener struct {
 
 // bind opens all addresses, or none.
 func (b *Broker) bind(ctx context.Context) error {
-	for i, address := range b.listen {
-		socket, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	for i, l := range b.listen {
+		socket, err := l.bind(ctx)
 		if err != nil {
 			for _, l := range b.listeners {
 				_ = l.socket.Close()
 			}
-			return listenError(address, err)
+			return listenError(l.Address, err)
 		}
 		b.listeners = append(b.listeners, &listener{
-			broker: b, id: strconv.Itoa(i), socket: socket, served: make(chan struct{}),
+			Listener: l, broker: b, id: strconv.Itoa(i), socket: socket, served: make(chan struct{}),
 		})
 	}
 	return nil
@@ -50,7 +51,7 @@ func listenError(address string, err error) error {
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("%s needs privileges that this process does not have; choose a port above 1023: %w", address, err)
 	}
-	return err
+	return fmt.Errorf("listen on %s: %w", address, err)
 }
 
 // The methods that mochi wants of a listener. It is open already, and what
@@ -59,7 +60,7 @@ func listenError(address string, err error) error {
 func (l *listener) Init(*slog.Logger) error   { return nil }
 func (l *listener) ID() string                { return l.id }
 func (l *listener) Address() string           { return l.socket.Addr().String() }
-func (l *listener) Protocol() string          { return "tcp" }
+func (l *listener) Protocol() string          { return l.protocol() }
 func (l *listener) Close(_ listeners.CloseFn) {}
 
 // Serve accepts connections until stop.
@@ -79,7 +80,7 @@ func (l *listener) Serve(establish listeners.EstablishFn) {
 			l.broker.pause(acceptPause)
 			continue
 		}
-		l.broker.accept(l.id, nc, establish)
+		l.broker.accept(l, nc, establish)
 	}
 }
 
@@ -90,17 +91,33 @@ func (l *listener) stop() {
 }
 
 // accept serves a connection in its own goroutine, if there is room: as many
-// again as the clients allowed, for those that have yet to send CONNECT.
-func (b *Broker) accept(id string, nc net.Conn, establish listeners.EstablishFn) {
-	if b.open.Add(1) > int64(2*b.limits.Clients) {
+// again as the clients allowed, for those that have yet to send CONNECT, and half
+// of that for one address.
+func (b *Broker) accept(l *listener, nc net.Conn, establish listeners.EstablishFn) {
+	from := addrOf(nc)
+	leave, refusal := b.door.enter(from)
+	if refusal == 0 && b.open.Add(1) > int64(2*b.limits.Clients) {
 		b.open.Add(-1)
+		leave()
+		refusal = RefusedConnections
+	}
+	if refusal != 0 {
 		_ = nc.Close()
-		b.notice.warn(b.log, "connections", "too many connections, refusing more", "limit", 2*b.limits.Clients)
+		b.turnAway(refusal, from.String())
 		return
 	}
 	b.peers.Go(func() {
 		defer b.open.Add(-1)
-		newPeer(b, nc).serve(func(c net.Conn) error { return establish(id, c) })
+		defer leave()
+		prepared, user, err := l.prepare(b.acks, nc, b.limits.ConnectTimeout)
+		if err != nil {
+			_ = nc.Close()
+			b.turnAway(RefusedHandshake, from.String(), "err", err)
+			return
+		}
+		p := newPeer(b, prepared)
+		p.listener, p.certified, p.from, p.left = l, user, from, leave
+		p.serve(func(c net.Conn) error { return establish(l.id, c) })
 	})
 }
 

@@ -17,7 +17,7 @@ import (
 // speaks at debug level only.
 func TestLog(t *testing.T) {
 	var out lockedBuffer
-	b, err := broker.New(broker.Config{Listen: []string{"127.0.0.1:0"}, Protected: []string{"mine"}},
+	b, err := broker.New(broker.Config{Listen: []broker.Listener{broker.Local("127.0.0.1:0")}, Protected: []string{"mine"}},
 		slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		t.Fatal(err)

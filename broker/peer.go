@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,6 +12,7 @@ import (
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"sluice/broker/auth"
 	"sluice/broker/session"
 )
 
@@ -24,6 +26,14 @@ type peer struct {
 	cancel context.CancelFunc
 	owed   chan debt
 
+	listener  *listener
+	certified string // the user that the certificate of the connection names
+	from      netip.Addr
+	left      func() // the client no longer waits at the door
+	opening   *opening
+	user      string     // since CONNECT
+	grant     auth.Grant // likewise
+
 	subscriber atomic.Pointer[subscriber] // its session, once CONNECT was accepted
 
 	// Of the goroutine that reads from the client.
@@ -36,7 +46,8 @@ type peer struct {
 }
 
 func newPeer(b *Broker, nc net.Conn) *peer {
-	p := &peer{conn: newConn(nc, b.limits), broker: b, owed: make(chan debt, b.limits.Owed)}
+	first := &opening{Conn: nc, limit: b.limits.ConnectBytes}
+	p := &peer{conn: newConn(first, b.limits), opening: first, broker: b, owed: make(chan debt, b.limits.Owed)}
 	p.ctx, p.cancel = context.WithCancel(b.acks)
 	return p
 }
@@ -108,6 +119,10 @@ func sessionLeft(cl *mqtt.Client) time.Duration {
 
 func (p *peer) report(err error) {
 	id, remote := p.id(), p.RemoteAddr().String()
+	if refusal := p.opening.refusal(err); p.client.Load() == nil && refusal != 0 && !p.broker.stopped() {
+		p.broker.turnAway(refusal, p.from.String())
+		return
+	}
 	if p.cause == errPending || p.cause == errStalled {
 		p.broker.notice.warn(p.broker.log, "slow "+id, "disconnected a client", "client", id, "remote", remote, "err", p.cause)
 		return

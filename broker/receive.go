@@ -32,7 +32,7 @@ func (p *peer) receive(pk packets.Packet) {
 		return // unanswered, so that the client keeps it
 	}
 	m := messageOf(pk)
-	if code := p.broker.allow(m.Topic); code != packets.CodeSuccess {
+	if code := p.broker.allow(p, m.Topic); code != packets.CodeSuccess {
 		p.refuse(pk, code, code)
 		return
 	}
@@ -98,6 +98,7 @@ func (p *peer) leave() {
 // about it.
 func (b *Broker) countRefused(cl *mqtt.Client, name string, code packets.Code, cause error) {
 	b.refused.Add(1)
+	b.door.count(refusalOf(code))
 	about := "refused: " + code.Reason
 	if cl.Properties.Props.AssignedClientID == "" { // else it has another name each time
 		about += ": " + cl.ID

@@ -62,7 +62,7 @@ func New(cfg *config.Config, opt Options) (*Gateway, error) {
 	messages := messagesOf(cfg)
 	var err error
 	g.announcer = homeassistant.New(announced(cfg, opt), func(ctx context.Context, m topic.Message) error { return g.broker.Publish(ctx, m) }, opt.Log)
-	g.broker, err = broker.New(broker.Config{Listen: cfg.Broker.Listen, Protected: append(messages.Topics(), g.announcer.Topics()...)}, opt.Log)
+	g.broker, err = lanBroker(cfg, opt, append(messages.Topics(), g.announcer.Topics()...))
 	if err != nil {
 		return nil, err
 	}

@@ -111,7 +111,7 @@ func (d *demo) startDevices(ctx context.Context) error {
 
 // startCloud serves a second broker that plays the cloud.
 func (d *demo) startCloud(ctx context.Context) error {
-	cloud, err := broker.New(broker.Config{Listen: []string{"127.0.0.1:0"}}, slog.New(slog.DiscardHandler))
+	cloud, err := broker.New(broker.Config{Listen: []broker.Listener{broker.Local("127.0.0.1:0")}}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

@@ -50,6 +50,8 @@ func commands() []command {
 		{"monitor", "explain what others say on a line; never sends", runMonitor},
 		{"simulate", "serve the devices of a site on virtual ports", runSimulate},
 		{"queue", "show what waits for upstream, export it, drop it, send dead letters again", runQueue},
+		{"passwd", "keep the users of the LAN broker in a password file", runPasswd},
+		{"certs", "make, show and renew the certificates of the LAN broker", runCerts},
 		{"demo", "show a whole site on simulated devices; needs nothing", runDemo},
 		{"version", "print the version of this program", runVersion},
 		{"help", "print this text, or more on one command: sluice help check", runHelp},

@@ -38,7 +38,7 @@ func readings(t *testing.T, w *twin, d mapping.Device, at time.Time) map[string]
 
 // TestTwinOfReference has every kind of point that the reference shows.
 func TestTwinOfReference(t *testing.T) {
-	text, _, _ := strings.Cut(configs.Reference, "\nbridges:")
+	text, _, _ := strings.Cut(configs.Reference, "\nbroker:")        // what follows names files of a site
 	text = strings.Replace(text, "include: [devices/*.yaml]", "", 1) // which are on a site only
 	cfg, err := config.Parse("site.yaml", []byte(text))
 	if err != nil {

@@ -52,11 +52,6 @@ type Bus struct {
 	Settings   mapping.Settings // of its devices, where they have none of their own
 }
 
-// Broker is the broker on the LAN.
-type Broker struct {
-	Listen []string // host:port, loopback
-}
-
 // Bridge relays topics to a broker upstream.
 type Bridge struct {
 	ID           string

@@ -151,7 +151,7 @@ bridges:
 		fmt.Sprintf("topic: %q", c.Outputs[0].Topic.String()),
 		fmt.Sprintf("payload: %s ", c.Outputs[0].Format.Form),
 		fmt.Sprintf("# the broker keeps the last value for new subscribers (default %v)", c.Outputs[0].Retain),
-		fmt.Sprintf("{address: %q}  # (default)", c.Broker.Listen[0]),
+		fmt.Sprintf("{address: %q}  # (default)", c.Broker.Listen[0].Address),
 		fmt.Sprintf("# 5s to 20m (default as the profile has it: %.0fs)", b.KeepAlive.Seconds()),
 		"after so long on the others, 10s to 1d (default " + mapping.FormatDuration(b.FailBack) + ")",
 		"# slots last no longer, 1m to 1d (default " + mapping.FormatDuration(b.Connect.For) + ")",

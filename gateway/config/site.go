@@ -39,8 +39,8 @@ func (r *reader) site(root mapping.Node) *Config {
 	c.Devices = r.devices(m, c.Buses)
 	c.Outputs = r.outputs(m.Get("publish"), m.Get("outputs"), c.Devices)
 	c.Broker = r.broker(m.Get("broker"))
-	r.checkListens(c.Broker.Listen)
-	r.lan = c.Broker.Listen
+	r.lan = c.Broker.addresses()
+	r.checkListens(r.lan)
 	c.Bridges = r.bridges(m.Get("bridges"))
 	c.HomeAssistant = r.homeAssistant(m.Get("homeassistant"), c)
 	return c

@@ -15,13 +15,13 @@ func sluice() Rules {
 		},
 		Floors: []Floor{
 			{"vocabulary and small tools know nobody, so that everybody may know them", []string{
-				"mapping/point", "drivers/modbus", "broker/topic", "bridge/cron", "gateway/durable", "gateway/backoff", "configs",
+				"mapping/point", "drivers/modbus", "broker/topic", "broker/websocket", "bridge/cron", "gateway/durable", "gateway/backoff", "configs",
 			}},
 			{"a mechanism has one concern and is joined to another only by an engine", []string{
 				"mapping/layout", "mapping/payload", "mapping/formula", "drivers/serial", "drivers/rtu", "drivers/ascii", "drivers/tcp",
 				"drivers/monitor", "drivers/scan", "drivers/sim/device", "drivers/transcript",
 				"broker/session",
-				"bridge/queue", "bridge/upstream", "bridge/budget",
+				"bridge/queue", "bridge/upstream", "bridge/budget", "broker/auth", "broker/certs",
 			}},
 			{"engines never import each other, so that each is tested, replaced and understood alone", []string{
 				"mapping", "drivers/bus", "drivers/sim", "broker", "bridge",
@@ -59,6 +59,8 @@ func sluice() Rules {
 			// lists and loops are refused when a formula is read.
 			{Path: "github.com/expr-lang/expr", Importers: []string{"mapping/formula"},
 				Why: "what a formula may cost is decided in one place"},
+			{Path: "golang.org/x/crypto", Importers: []string{"broker/auth"},
+				Why: "how a password is stored is decided in one place"},
 			{Path: "golang.org/x/term", Importers: []string{"cmd/sluice"},
 				Why: "only the command talks to a person"},
 			{Path: "golang.org/x/sys", Floor: 1,

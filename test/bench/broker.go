@@ -21,7 +21,7 @@ const brokerChildName = "broker-alone"
 // brokerChild serves until it is killed.
 func brokerChild(port string) error {
 	b, err := broker.New(broker.Config{
-		Listen: []string{"127.0.0.1:" + port},
+		Listen: []broker.Listener{broker.Local("127.0.0.1:" + port)},
 		Limits: broker.Limits{Clients: 2000},
 	}, slog.New(slog.DiscardHandler))
 	if err != nil {
