@@ -159,6 +159,9 @@ func TestBudget(t *testing.T) {
 		pass(time.Minute)
 		spent := tight + ", 1:offline 1 idle"
 		g.arrived(spent)
+		if s := g.bridge.Stats(); s.BudgetUsed != 1e6 || s.Budget != 1e6 {
+			t.Errorf("stats %+v", s)
+		}
 		tell()
 		spent += ", 2:online 2 reconnect, 2:a, 2:offline 2 idle"
 		g.arrived(spent)

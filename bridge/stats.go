@@ -31,6 +31,8 @@ type Stats struct {
 	RTT, RTTMin time.Duration // smoothed and shortest time to a PUBACK on this connection
 	Rate        int           // bytes per second that were acknowledged when there was enough to send; 0: not known
 
+	BudgetUsed, Budget int64 // bytes of this month, and how many there are; 0: no limit
+
 	LastError   string // why the last connection failed or ended
 	LastErrorAt time.Time
 
@@ -56,6 +58,9 @@ func (b *Bridge) Stats() Stats {
 	b.mu.Lock()
 	s := b.stats
 	b.mu.Unlock()
+	if b.cfg.Budget != nil {
+		s.BudgetUsed, s.Budget = b.cfg.Budget.Used()
+	}
 	for _, l := range b.lanes {
 		s.Lanes = append(s.Lanes, LaneStats{l.name, l.Stats()})
 	}

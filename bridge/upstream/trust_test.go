@@ -114,3 +114,39 @@ func TestTLSSaysWhatToChange(t *testing.T) {
 		})
 	}
 }
+
+// TestResumption connects twice: the second time without certificates.
+func TestResumption(t *testing.T) {
+	ours := newAuthority(t, "Plant CA")
+	server := &tls.Config{Certificates: []tls.Certificate{ours.issue(&x509.Certificate{DNSNames: []string{"broker.test"}}, time.Hour)}}
+	cfg := upstream.Config{ClientID: "gw", TLS: &tls.Config{
+		RootCAs: ours.pool(), ServerName: "broker.test", ClientSessionCache: tls.NewLRUClientSessionCache(1),
+	}}
+	s := listen(t)
+	cfg.URL = "mqtts://" + s.ln.Addr().String()
+	for attempt, want := range []bool{false, true} {
+		resumed := make(chan bool, 1)
+		go func() {
+			conn, err := s.ln.Accept()
+			if err != nil {
+				return
+			}
+			conn.SetDeadline(time.Now().Add(patience))
+			secure := tls.Server(conn, server)
+			p := newPeer(t, secure)
+			p.read()
+			resumed <- secure.ConnectionState().DidResume
+			p.send(connack, 0, 0)
+			p.read()
+			conn.Close()
+		}()
+		session, err := open(t.Context(), cfg, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := <-resumed; got != want {
+			t.Errorf("connection %d: resumed %v", attempt+1, got)
+		}
+		session.Close(t.Context())
+	}
+}
