@@ -26,7 +26,10 @@
 // whatever number of its subscriptions match. Of a shared subscription each message
 // goes to one member in turn, and stays with it.
 //
-// Sessions and retained messages are kept in memory and end with the gateway.
+// A client's retained message is acknowledged when the store of package retain has
+// it, and is there again after a restart. The gateway's own retained messages are
+// not stored, which saves the flash the values that change all the time: it
+// publishes them anew. Sessions are kept in memory and end with the gateway.
 // Clients can't use topic aliases and are sent none.
 //
 // Who may enter is decided at CONNECT: by the certificate of the connection, by user
@@ -49,6 +52,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"sluice/broker/auth"
+	"sluice/broker/retain"
 	"sluice/broker/session"
 	"sluice/broker/topic"
 )
@@ -76,6 +80,7 @@ type Broker struct {
 	taps   []Tap
 
 	sessions *session.Pool
+	store    *retain.Store // nil: retained messages are in memory only
 
 	order       sync.Mutex // held while a message is offered and routed; guards what follows
 	subscribers map[string]*subscriber
@@ -110,7 +115,7 @@ func New(cfg Config, log *slog.Logger) (*Broker, error) {
 	}
 	b := &Broker{
 		limits: cfg.Limits.withDefaults(), listen: cfg.Listen, users: cfg.Users, guard: guard, log: log,
-		sessions: session.NewPool(cfg.Limits.Session), subscribers: map[string]*subscriber{}, groups: map[string]*group{},
+		sessions: session.NewPool(cfg.Limits.Session), store: cfg.Retained, subscribers: map[string]*subscriber{}, groups: map[string]*group{},
 		retained: retained{kept: map[string]*kept{}},
 		ready:    make(chan struct{}), stopping: make(chan struct{}),
 	}
@@ -125,6 +130,7 @@ func New(cfg Config, log *slog.Logger) (*Broker, error) {
 	if err := b.server.AddHook(&hook{broker: b}, nil); err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
+	b.restore()
 	return b, nil
 }
 

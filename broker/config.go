@@ -8,6 +8,7 @@ import (
 	mqtt "github.com/mochi-mqtt/server/v2"
 
 	"sluice/broker/auth"
+	"sluice/broker/retain"
 	"sluice/broker/session"
 )
 
@@ -27,7 +28,10 @@ type Config struct {
 	// QoS 1 and 2 an MQTT 5 client gets reason 0x87 and an older one, which could
 	// not be told, is disconnected. A will that matches is refused at CONNECT.
 	Protected []string
-	Limits    Limits
+	// Retained keeps the retained messages of clients through restarts; nil: they
+	// end with the broker. It must be running while the broker does.
+	Retained *retain.Store
+	Limits   Limits
 }
 
 // Limits bound what clients can use; zero values take the defaults.

@@ -57,15 +57,6 @@ func (b *Broker) allow(p *peer, name string) packets.Code {
 	return packets.CodeSuccess
 }
 
-// room reports why a client's message can't be kept, or CodeSuccess. The order
-// lock is held.
-func (b *Broker) room(m topic.Message) packets.Code {
-	if m.Retain && len(m.Payload) > 0 && b.retained.full(m.Topic, len(m.Topic)+len(m.Payload), b.limits) {
-		return packets.ErrQuotaExceeded
-	}
-	return packets.CodeSuccess
-}
-
 // admit reports why a client may not connect, or CodeSuccess.
 func (b *Broker) admit(p *peer, cl *mqtt.Client, pk packets.Packet) packets.Code {
 	if code := b.identify(p, cl, pk); code != packets.CodeSuccess {

@@ -65,10 +65,11 @@ func (p *peer) accept(pk packets.Packet, m topic.Message) (debt, packets.Code, e
 	if err != nil {
 		p.broker.countRefused(p.client.Load(), m.Topic, packets.ErrQuotaExceeded, err)
 	}
-	if d.wait = wait; d.kind == packets.Pubrec {
+	out := publicationOf(m, pk.Properties, s)
+	if d.wait = both(wait, p.broker.keep(out)); d.kind == packets.Pubrec {
 		s.inbox.add(d)
 	}
-	p.broker.route(publicationOf(m, pk.Properties, s))
+	p.broker.route(out)
 	return d, packets.CodeSuccess, nil
 }
 

@@ -2,10 +2,15 @@ package broker
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"sluice/broker/retain"
 	"sluice/broker/session"
 	"sluice/broker/topic"
 )
@@ -46,28 +51,26 @@ func (r *retained) set(m *session.Message, qos byte) {
 }
 
 // full reports whether there is no room for a message of a client, by number or
-// by bytes, after those that have expired are gone.
+// by bytes.
 func (r *retained) full(name string, size int, limits Limits) bool {
 	before := 0
 	if old := r.kept[name]; old != nil {
 		before = old.size()
 	}
-	over := func() bool {
-		return before == 0 && len(r.kept) >= limits.Retained || r.bytes-before+size > limits.RetainedBytes
-	}
-	if over() {
-		r.purge(time.Now())
-	}
-	return over()
+	return before == 0 && len(r.kept) >= limits.Retained || r.bytes-before+size > limits.RetainedBytes
 }
 
-func (r *retained) purge(now time.Time) {
+// purge forgets the messages that have expired, and returns their topics.
+func (r *retained) purge(now time.Time) []string {
+	var names []string
 	for name, k := range r.kept {
 		if k.expired(now) {
 			r.bytes -= k.size()
 			delete(r.kept, name)
+			names = append(names, name)
 		}
 	}
+	return names
 }
 
 // match returns the messages whose topics match filter, in the order of
@@ -88,4 +91,61 @@ func (r *retained) match(filter string) []*kept {
 	}
 	slices.SortFunc(found, func(a, b *kept) int { return cmp.Compare(a.number, b.number) })
 	return found
+}
+
+// restore takes over what the store kept, but for topics that have become the
+// gateway's own.
+func (b *Broker) restore() {
+	if b.store == nil {
+		return
+	}
+	for _, m := range b.store.Messages() {
+		if b.guard.protects(m.Topic) {
+			continue
+		}
+		b.retained.set(&session.Message{Topic: m.Topic, Payload: m.Payload, Properties: m.Properties, Expires: m.Expires}, m.QoS)
+	}
+	b.forgetExpired()
+	b.countRetained()
+}
+
+// keep stores a client's retained message. It returns how to wait for that; nil
+// when there is nothing to wait for.
+func (b *Broker) keep(p publication) func(context.Context) error {
+	if b.store == nil || !p.Retain {
+		return nil
+	}
+	c := p.content
+	m := retain.Message{Topic: c.Topic, Payload: c.Payload, Properties: c.Properties, QoS: p.QoS, Expires: c.Expires}
+	if p.QoS == 0 {
+		b.store.Later(m)
+		return nil
+	}
+	return b.store.Keep(m)
+}
+
+// room reports why a client's message can't be kept, or CodeSuccess. Those that
+// have expired make room first. The order lock is held.
+func (b *Broker) room(m topic.Message) packets.Code {
+	full := func() bool { return b.retained.full(m.Topic, len(m.Topic)+len(m.Payload), b.limits) }
+	if !m.Retain || len(m.Payload) == 0 || !full() {
+		return packets.CodeSuccess
+	}
+	b.forgetExpired()
+	if full() {
+		return packets.ErrQuotaExceeded
+	}
+	return packets.CodeSuccess
+}
+
+func (b *Broker) forgetExpired() {
+	for _, name := range b.retained.purge(time.Now()) {
+		if b.store != nil {
+			b.store.Later(retain.Message{Topic: name})
+		}
+	}
+}
+
+func (b *Broker) countRetained() {
+	atomic.StoreInt64(&b.server.Info.Retained, int64(len(b.retained.kept)))
 }

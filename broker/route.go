@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -56,7 +55,7 @@ type delivery struct {
 func (b *Broker) route(p publication) {
 	if p.Retain {
 		b.retained.set(p.content, p.QoS)
-		atomic.StoreInt64(&b.server.Info.Retained, int64(len(b.retained.kept)))
+		b.countRetained()
 	}
 	b.round++
 	b.deliveries = b.deliveries[:0]

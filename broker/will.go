@@ -75,5 +75,7 @@ func (b *Broker) sendWill(cl *mqtt.Client, w *will) {
 	if _, err := b.offer(m); err != nil {
 		b.countRefused(cl, m.Topic, packets.ErrQuotaExceeded, err)
 	}
-	b.route(publicationOf(m, w.props, nil))
+	out := publicationOf(m, w.props, nil)
+	b.keep(out) // nobody waits for it
+	b.route(out)
 }

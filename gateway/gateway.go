@@ -15,6 +15,7 @@ import (
 	"sluice/bridge/queue"
 	"sluice/bridge/upstream"
 	"sluice/broker"
+	"sluice/broker/retain"
 	"sluice/broker/topic"
 	"sluice/drivers/bus"
 	"sluice/drivers/modbus"
@@ -30,7 +31,7 @@ import (
 
 // Options are what a gateway needs besides its site file.
 type Options struct {
-	StateDir string // where the queues live, and what was learned of devices; created if missing
+	StateDir string // where the queues and retained messages live, and what was learned of devices; created if missing
 	Version  string // of the program, for the birth message
 	Log      *slog.Logger
 	Tap      broker.Tap        // sees every message on the local broker first; nil for none
@@ -40,6 +41,7 @@ type Options struct {
 // Gateway is a whole site: buses, broker and bridges.
 type Gateway struct {
 	log       *slog.Logger
+	retained  *retain.Store // nil: in memory only
 	broker    *broker.Broker
 	publish   *publish.Publisher
 	announcer *homeassistant.Announcer
@@ -55,16 +57,19 @@ type Gateway struct {
 	ready     chan struct{}
 }
 
-// New builds a gateway and opens its queues; Run starts it. A gateway that is
-// not run must be closed.
+// New builds a gateway and opens what it has on disk; Run starts it. A gateway
+// that is not run must be closed.
 func New(cfg *config.Config, opt Options) (*Gateway, error) {
 	g := &Gateway{log: opt.Log, watch: upstream.NewWatch(opt.Log), ready: make(chan struct{})}
 	messages := messagesOf(cfg)
 	var err error
 	g.announcer = homeassistant.New(announced(cfg, opt), func(ctx context.Context, m topic.Message) error { return g.broker.Publish(ctx, m) }, opt.Log)
-	g.broker, err = lanBroker(cfg, opt, append(messages.Topics(), g.announcer.Topics()...))
-	if err != nil {
+	if err = g.openRetained(opt.StateDir); err != nil {
 		return nil, err
+	}
+	g.broker, err = g.lanBroker(cfg, opt, append(messages.Topics(), g.announcer.Topics()...))
+	if err != nil {
+		return nil, errors.Join(err, g.Close())
 	}
 	if opt.Tap != nil {
 		g.broker.Tap(opt.Tap)
@@ -147,7 +152,11 @@ func (g *Gateway) Ready() <-chan struct{} { return g.ready }
 // ends, what was read is published and stored, upstream hears a farewell. It
 // closes the gateway.
 func (g *Gateway) Run(ctx context.Context) error {
-	stages := []stage{tasks(g.traces), {g.broker, g.watch}, tasks(g.bridges), {g.publish, g.announcer}, tasks(g.listeners), tasks(g.buses), tasks(g.pollers)}
+	files := tasks(g.traces)
+	if g.retained != nil {
+		files = append(files, g.retained)
+	}
+	stages := []stage{files, {g.broker, g.watch}, tasks(g.bridges), {g.publish, g.announcer}, tasks(g.listeners), tasks(g.buses), tasks(g.pollers)}
 	err := runStages(ctx, g.log, func() { close(g.ready) }, stages...)
 	return errors.Join(err, g.Close())
 }
@@ -160,12 +169,16 @@ func tasks[T task](parts []T) stage {
 	return s
 }
 
-// Close closes the queues and traces of a gateway that does not run, and saves
-// what its bridges have spent.
+// Close closes the queues, traces and retained messages of a gateway that does not
+// run, and saves what its bridges have spent.
 func (g *Gateway) Close() error {
 	var errs []error
 	for _, t := range g.traces {
 		errs = append(errs, t.Close())
+	}
+	if g.retained != nil {
+		errs = append(errs, g.retained.Close())
+		g.retained = nil
 	}
 	for _, q := range g.queues {
 		errs = append(errs, q.Close())

@@ -15,8 +15,8 @@ func CertsDir(stateDir string) string { return filepath.Join(stateDir, "tls") }
 
 // lanBroker returns the broker on the LAN; clients can't publish to what is
 // protected.
-func lanBroker(cfg *config.Config, opt Options, protected []string) (*broker.Broker, error) {
-	c := broker.Config{Protected: protected}
+func (g *Gateway) lanBroker(cfg *config.Config, opt Options, protected []string) (*broker.Broker, error) {
+	c := broker.Config{Protected: protected, Retained: g.retained}
 	for _, l := range cfg.Broker.Listen {
 		listener := broker.Listener{
 			Address: l.Address, Mode: l.Mode, Plaintext: l.Plaintext, WebSocket: l.WebSocket, Origins: l.Origins, Anonymous: l.Anonymous,

@@ -20,7 +20,7 @@ func sluice() Rules {
 			{"a mechanism has one concern and is joined to another only by an engine", []string{
 				"mapping/layout", "mapping/payload", "mapping/formula", "drivers/serial", "drivers/rtu", "drivers/ascii", "drivers/tcp",
 				"drivers/monitor", "drivers/scan", "drivers/sim/device", "drivers/transcript",
-				"broker/session",
+				"broker/session", "broker/retain",
 				"bridge/queue", "bridge/upstream", "bridge/budget", "broker/auth", "broker/certs",
 			}},
 			{"engines never import each other, so that each is tested, replaced and understood alone", []string{
