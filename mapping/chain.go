@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
@@ -67,6 +68,17 @@ func readChain(n Node) *Chain {
 	return c
 }
 
+// check reports points whose scale stands in another model, which may be
+// anywhere.
+func (c *Chain) check(n Node, points []Point) {
+	for i := range points {
+		p := &points[i]
+		if c != nil && p.Factor != nil && c.model(p.Register) != c.model(p.Factor.Register) {
+			n.Problem("scale_from must name a point of the same model", "the scale of point %q is in another model", p.ID)
+		}
+	}
+}
+
 // model returns which of the models a register belongs to, -1 for none.
 func (c *Chain) model(r Register) int {
 	at := -1
@@ -82,14 +94,20 @@ func (c *Chain) model(r Register) int {
 // for one request after the other and is told what came.
 type Walk struct {
 	device *Device
-	base   int            // which of the bases is tried; then
-	next   int            // where the next model begins, 0 before the first
-	found  map[int]uint16 // address of each model by its id
+	base   int               // which of the bases is tried; then
+	next   int               // where the next model begins, 0 before the first
+	found  map[uint16]extent // of each model by its id
 	listed int
 }
 
+// extent is where a model is, its id and length included.
+type extent struct {
+	at  uint16
+	end int
+}
+
 // NewWalk begins with a device that has a Chain.
-func NewWalk(d *Device) *Walk { return &Walk{device: d, found: map[int]uint16{}} }
+func NewWalk(d *Device) *Walk { return &Walk{device: d, found: map[uint16]extent{}} }
 
 // marker is what the list begins with.
 const marker = "SunS"
@@ -108,21 +126,22 @@ func (w *Walk) Tell(data []byte) (done bool) {
 	switch {
 	case w.next == 0 && string(data) == marker:
 		w.next = int(w.device.Chain.Bases[w.base]) + 2
-		return false
+		return w.next >= math.MaxUint16
 	case w.next == 0:
 		w.base++
 		return w.base >= len(w.device.Chain.Bases)
 	case len(data) != 4:
 		return true
 	}
-	id, length := int(data[0])<<8|int(data[1]), int(data[2])<<8|int(data[3])
+	id, length := binary.BigEndian.Uint16(data), int(binary.BigEndian.Uint16(data[2:]))
 	if id == math.MaxUint16 {
 		return true
 	}
-	if _, again := w.found[id]; !again {
-		w.found[id] = uint16(w.next)
-	}
+	at := uint16(w.next)
 	w.next += 2 + length
+	if _, again := w.found[id]; !again {
+		w.found[id] = extent{at, w.next}
+	}
 	w.listed++
 	return w.listed >= maxModels || w.next >= math.MaxUint16
 }
@@ -142,21 +161,29 @@ func (w *Walk) Moved() (moved *Device, why []string) {
 		if m < 0 {
 			continue
 		}
-		model := d.Chain.Models[m]
-		n := slices.IndexFunc(model.IDs, func(id uint16) bool { _, ok := w.found[int(id)]; return ok })
-		if n < 0 {
-			why[i] = w.missing(model)
-			continue
-		}
-		by := w.found[int(model.IDs[n])] - model.At
-		p.Register.Address += by
-		if p.Factor != nil {
-			f := *p.Factor
-			f.Register.Address += by
-			p.Factor = &f
-		}
+		why[i] = w.move(p, d.Chain.Models[m])
 	}
 	return &d, why
+}
+
+// move puts a point to where its model is. What the device keeps behind the end of
+// a model is another's; why is then not empty, and the point stays.
+func (w *Walk) move(p *Point, m Model) (why string) {
+	n := slices.IndexFunc(m.IDs, func(id uint16) bool { return w.found[id].end > 0 })
+	if n < 0 {
+		return w.missing(m)
+	}
+	has := w.found[m.IDs[n]]
+	if end := int(has.at) + p.end() - int(m.At); p.begin() < int(m.At) || end > min(has.end, 1<<16) {
+		return fmt.Sprintf("the device's SunSpec model %d ends before it", m.IDs[n])
+	}
+	p.Register.Address += has.at - m.At
+	if p.Factor != nil {
+		f := *p.Factor
+		f.Register.Address += has.at - m.At
+		p.Factor = &f
+	}
+	return ""
 }
 
 // missing says why there is no place for a model.

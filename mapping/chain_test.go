@@ -1,10 +1,31 @@
 package mapping_test
 
 import (
+	"strings"
 	"testing"
+
+	"gopkg.in/yaml.v3"
 
 	"sluice/mapping"
 )
+
+// TestChainScale refuses a scale that stands in another model than its value: a
+// device may have moved the two apart.
+func TestChainScale(t *testing.T) {
+	for sf, want := range map[string]string{"0x9C4B": "", "0x9C60": "the scale of point \"w\" is in another model"} {
+		text := `{devices: [{id: d, bus: b, unit: 1, sunspec: {bases: [40000], models: [{ids: [1], at: holding 0x9C42}, {ids: [103], at: holding 0x9C50}]},
+			points: [{id: w, register: holding 0x9C4A, type: int16, scale_from: sf}, {id: sf, register: holding ` + sf + `, type: int16}]}]}`
+		var doc yaml.Node
+		if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
+			t.Fatal(err)
+		}
+		f := mapping.NewFile("site.yaml", []byte(text))
+		mapping.ReadDevices([]mapping.Node{f.Root(&doc).Map("devices").Get("devices")}, mapping.Site{Buses: []mapping.Bus{{ID: "b"}}})
+		if err := f.Problems.Err(); (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("scale at %s: %v, want %q", sf, err, want)
+		}
+	}
+}
 
 // FuzzWalk has devices list whatever they like: the walk ends, and no point comes
 // to stand outside of the registers there are by more than its own length.

@@ -142,6 +142,7 @@ func (r *deviceReader) content(c *composed, d *Device, outer Settings) {
 	d.OnConnect = readWrites(c.onConnect.node.as(m.Get("on_connect").name), c.onConnect.numbering)
 	d.Points, d.Derived = readPoints(m.node.name.String(), c.points, s, f)
 	checkLengths(m.Get("poll"), d.Limits, d.Points)
+	d.Chain.check(m.Get("sunspec"), d.Points)
 	c.checkPoints(len(d.Points))
 }
 

@@ -127,3 +127,52 @@ func TestNoChain(t *testing.T) {
 		}
 	})
 }
+
+// TestChainShort has a device whose model is shorter than the template's: what
+// stands behind it there belongs to the next model.
+func TestChainShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{takes: 10 * ms}
+		s.reply = models(0x5375, 0x6E53, 103, 1, 21, 160, 1, 99, 0xFFFF, 0)
+		d := at(time.Second, 40012, 40013)
+		d.Chain = &mapping.Chain{Bases: []uint16{50000}, Models: []mapping.Model{{IDs: []uint16{101, 103}, At: 40010}}}
+		s.run(t, 1500*ms, d)
+		for _, r := range s.emitted {
+			if r.Point == "p0" && r.Value.String() != "21" {
+				t.Errorf("%s is %v %s, want 21", r.Point, r.Value, r.Reason)
+			}
+			if r.Point == "p1" && r.Reason != "the device's SunSpec model 103 ends before it" {
+				t.Errorf("%s is %v %q, want nothing of another model", r.Point, r.Value, r.Reason)
+			}
+		}
+		if len(s.emitted) < 2 {
+			t.Errorf("readings %+v", s.emitted)
+		}
+	})
+}
+
+// TestChainProbed has a device that lists no models and does not answer once: what
+// the probe reads, where the template has a point, is no reading.
+func TestChainProbed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{takes: 10 * ms}
+		asked := 0
+		s.reply = func(req modbus.Request) ([]byte, error) {
+			if asked++; asked == 2 {
+				return silent()
+			}
+			return make([]byte, 2*req.Count), nil
+		}
+		d := at(time.Second, 40003)
+		d.Chain = &mapping.Chain{Bases: []uint16{40000}, Models: []mapping.Model{{IDs: []uint16{1}, At: 40002}}}
+		s.run(t, 20*time.Second, d)
+		if !strings.Contains(s.requests(), "40003+1") {
+			t.Fatalf("asked for %s, want a probe", s.requests())
+		}
+		for _, r := range s.emitted {
+			if r.Quality != point.Bad {
+				t.Errorf("%s is %v, want no value", r.Point, r.Value)
+			}
+		}
+	})
+}

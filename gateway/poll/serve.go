@@ -69,8 +69,8 @@ func (p *Poller) answered(ctx context.Context, j *job, r Response) {
 		p.walked(ctx, d, r.Data)
 	case j.kind == looking:
 		p.told(ctx, j, false)
-	case !d.settled():
-		// what was read before may mean something else
+	case !d.settled() || j.tasks[0].missing != "":
+		// what was read before, or where the device has no such point, may mean something else
 	default:
 		readings := d.decoder.Append(nil, &j.block, r.Data, r.At)
 		p.heard(j, readings)
