@@ -25,8 +25,8 @@ type countFrom struct {
 func (c *countFrom) next(counter *Counter, r *point.Reading) {
 	last, known := c.value, c.known
 	c.value, c.known = r.Value, true
-	fell := known && r.Value.Float() < last.Float()
-	rolled := fell && last.Float() >= 0.75*counter.Rollover && r.Value.Float() < 0.25*counter.Rollover
+	fell := known && below(r.Value, last)
+	rolled := fell && last.Float() >= 0.75*counter.Rollover && last.Float() < counter.Rollover && r.Value.Float() < 0.25*counter.Rollover
 	if fell && !rolled {
 		r.Quality, r.Reason = point.Uncertain, "counter fell from "+last.String()
 	}
@@ -39,6 +39,18 @@ func (c *countFrom) next(counter *Counter, r *point.Reading) {
 	case !fell:
 		r.Value = layout.Difference(r.Value, last)
 	} // else: what was counted since the reset
+}
+
+// below reports whether a is less than b, of the same kind, to the last bit.
+func below(a, b point.Value) bool {
+	switch a.Kind() {
+	case point.Int:
+		return a.Int() < b.Int()
+	case point.Uint:
+		return a.Uint() < b.Uint()
+	default:
+		return a.Float() < b.Float()
+	}
 }
 
 // added returns v + n, in the kind of v.

@@ -41,6 +41,8 @@ func TestCounters(t *testing.T) {
 			[]point.Reading{bad("no earlier count"), good(u(2))}},
 		{"no end", "counter: {as: delta, rollover: 0}", []uint16{65530, 4},
 			[]point.Reading{bad("no earlier count"), doubt(u(4), "counter fell from 65530")}},
+		{"an end that was passed is none", "counter: {as: delta, rollover: 1000}", []uint16{5000, 10},
+			[]point.Reading{bad("no earlier count"), doubt(u(10), "counter fell from 5000")}},
 		{"what is no value does not count", "invalid: [0xFFFF], counter: {as: delta}", []uint16{5, 0xFFFF, 8},
 			[]point.Reading{bad("no earlier count"), bad("not available"), good(u(3))}},
 	} {
@@ -52,6 +54,42 @@ func TestCounters(t *testing.T) {
 				compare(t, decoder.Append(nil, b, binary.BigEndian.AppendUint16(nil, raw), time.Time{}), tt.want[i:i+1])
 			}
 		})
+	}
+}
+
+// TestLongCounter has a counter of 64 bits fall by less than a float64 can tell.
+func TestLongCounter(t *testing.T) {
+	d := readSite(t, "{id: n, register: holding 0x0000, type: uint64, counter: {as: delta}}")
+	decoder, b := mapping.NewDecoder(&d), &plan(&d, mapping.Terms{Line: slow})[0]
+	decoder.Append(nil, b, []byte{0, 32, 0, 0, 0, 0, 0, 1}, time.Time{})
+	r := decoder.Append(nil, b, []byte{0, 32, 0, 0, 0, 0, 0, 0}, time.Time{})[0]
+	if r.Quality != point.Uncertain || r.Value != point.UintValue(1<<53) {
+		t.Errorf("%v %v %s, want what was counted since the reset", r.Value, r.Quality, r.Reason)
+	}
+}
+
+// TestScaledCounter has a counter in thousands, as another register says: where it
+// ends is not known, and no step is negative.
+func TestScaledCounter(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		from, to uint16
+		value    float64
+		quality  point.Quality
+	}{
+		{"step", 60, 61, 1000, point.Good},
+		{"end of the registers", 65530, 4, 4000, point.Uncertain},
+		{"reset", 60, 0, 0, point.Uncertain},
+	} {
+		d := readSite(t, "{id: n, register: holding 0x0000, scale_from: sf, counter: {as: delta}}, {id: sf, register: holding 0x0001, type: int16}")
+		decoder, b := mapping.NewDecoder(&d), &plan(&d, mapping.Terms{Line: slow})[0]
+		say := func(n uint16) point.Reading {
+			return decoder.Append(nil, b, append(binary.BigEndian.AppendUint16(nil, n), 0, 3), time.Time{})[0]
+		}
+		say(tt.from)
+		if r := say(tt.to); r.Value != point.FloatValue(tt.value) || r.Quality != tt.quality {
+			t.Errorf("%s: %v %v %s", tt.name, r.Value, r.Quality, r.Reason)
+		}
 	}
 }
 

@@ -65,6 +65,9 @@ func (p *Point) scaledBy(f *Point, most int) error {
 	if q.end()-q.begin() > most {
 		return fmt.Errorf("point %q is too far away to be read by the same request", f.ID)
 	}
+	if q.Counter != nil && q.Counter.Rollover == q.Layout.Modulus() {
+		q.Counter.Rollover = 0 // what its registers hold is worth something else with every scale
+	}
 	q.Layout = q.Layout.Shifted(0)
 	*p = q
 	return nil

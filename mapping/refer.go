@@ -59,7 +59,7 @@ func bitsOf(m Map) func(*Point, siblings) {
 			of.Problem("name a point with an integer in registers", "point %q has no bits", of.Text())
 		case bits.Present():
 			p.Register = word.Register
-			p.Layout = compile(m, layout.Config{Type: word.Layout.Type(), Order: word.Layout.Order()})
+			p.Layout = compile(m, layout.Config{Type: word.Layout.Type(), Order: word.Layout.Order()}).Within(word.Layout)
 			p.checkValue(m)
 		}
 	}

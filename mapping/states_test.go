@@ -44,3 +44,18 @@ func TestNamedStates(t *testing.T) {
 		t.Errorf("kind %v, write %+v", valve.Kind(), valve.Write)
 	}
 }
+
+// TestBitsOfNothing has a device without a status say so in all bits of it.
+func TestBitsOfNothing(t *testing.T) {
+	d := readSite(t, `{id: status, register: holding 0x0000, invalid: [0xFFFF]}, {id: alarm, of: status, bits: 3}, {id: mode, of: status, bits: 4..7}`)
+	for _, b := range plan(&d, mapping.Terms{Line: slow}) {
+		for _, r := range b.AppendReadings(nil, "d", []byte{0xFF, 0xFF}, time.Time{}) {
+			if r.Quality != point.Bad || r.Reason != "not available" {
+				t.Errorf("%s is %v %s, want no value", r.Point, r.Value, r.Reason)
+			}
+		}
+		if r := b.AppendReadings(nil, "d", []byte{0xFF, 0xF8}, time.Time{})[1]; r.Value != point.BoolValue(true) {
+			t.Errorf("%s is %v %s", r.Point, r.Value, r.Reason)
+		}
+	}
+}

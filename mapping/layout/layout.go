@@ -84,6 +84,7 @@ type Layout struct {
 	enum    *Enum
 	invalid *[]uint64 // raw bits that are no value
 	named   bool      // so are those of a set that has a name
+	whole   *Layout   // of the value that the bits belong to, if that may be none
 }
 
 // New checks cfg and compiles it.
@@ -140,6 +141,13 @@ func (l Layout) Shifted(power int) Layout {
 	return l
 }
 
+// Within is the layout of bits that have no value when the whole has none, whose
+// registers are the same.
+func (l Layout) Within(whole Layout) Layout {
+	l.whole = &whole
+	return l
+}
+
 // Kind is what Decode returns and Encode takes; a number of any kind may be
 // encoded where this is a number.
 func (l Layout) Kind() point.Kind {
@@ -179,7 +187,7 @@ func (l Layout) Decode(b []byte) (point.Value, error) {
 	}
 	u := l.field(b)
 	switch {
-	case l.stands(u):
+	case l.stands(u) || l.whole != nil && l.whole.stands(l.whole.field(b)):
 		return point.Value{}, errNotAvailable
 	case l.enum != nil:
 		return l.enum.Name(l.number(u))
