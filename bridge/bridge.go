@@ -61,6 +61,14 @@ type Config struct {
 	ID   string // in logs, such as "cloud"
 	Send []Rule // the first that matches a message decides
 
+	// Receive are the rules for what comes down: the first that matches the topic
+	// upstream decides. Deliver hands it to the local broker. What the rules of Send
+	// send, or those of Beside, which are of other bridges to the same broker, is an
+	// echo when it comes down, and dropped.
+	Receive []Rule
+	Deliver func(topic.Message) error
+	Beside  [][]Rule
+
 	// LiveFirst are the lanes of which, after an outage, new messages are sent before
 	// those that wait. A message that is sent behind a newer one of its topic goes to
 	// LateTo instead, without the retain flag: {topic} is its own topic upstream,
@@ -108,7 +116,7 @@ type Config struct {
 	DrainTime time.Duration
 }
 
-// Bridge relays one way: from here to upstream.
+// Bridge relays between here and upstream.
 type Bridge struct {
 	cfg   Config
 	queue *queue.Queue
@@ -130,8 +138,9 @@ type Bridge struct {
 	slotDone time.Time // everything was sent in the slot of that time
 	told     string    // cause of the last failure that was logged
 
-	mu    sync.Mutex
-	stats Stats
+	mu      sync.Mutex
+	stats   Stats
+	refused string // the last message from upstream that was, and why
 }
 
 // New returns a bridge that sends what q holds through the sessions of dial. The

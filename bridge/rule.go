@@ -10,7 +10,8 @@ import (
 	"sluice/broker/topic"
 )
 
-// Rule picks messages of the local broker for upstream.
+// Rule picks messages of the local broker for upstream, or, of the rules to
+// receive by, messages from upstream for the local broker.
 type Rule struct {
 	Match   string   // topic filter
 	Exclude []string // topic filters of messages that the rule does not pick after all
@@ -18,12 +19,12 @@ type Rule struct {
 	// Drop keeps what the rule picks from upstream; what follows has no meaning then.
 	Drop bool
 
-	// To is the topic upstream, in which {topic} stands for the local one without
+	// To is the topic on the other side, in which {topic} stands for the one here without
 	// Strip in front, such as "acme/{topic}". Empty: just that.
 	To    string
 	Strip string
 
-	Lane  queue.Name // empty: telemetry
+	Lane  queue.Name // of what is sent; empty: telemetry
 	Plain bool       // the retain flag is taken off
 }
 
@@ -78,11 +79,11 @@ func Route(rules []Rule, name string) (string, bool) {
 // Offer puts m into the lane of the rule that picks it, in the order of the calls,
 // which may come from any goroutine and whether or not Run runs. The returned
 // function blocks until m is on flash and may be acknowledged; it is nil when no
-// rule picks m. An error means that the lane did not take m, which must then not
+// rule picks m, or it came down through a bridge: nothing goes back up. An error means that the lane did not take m, which must then not
 // be acknowledged.
 func (b *Bridge) Offer(m topic.Message) (wait func(context.Context) error, err error) {
 	r := pick(b.cfg.Send, m.Topic)
-	if r == nil {
+	if r == nil || m.Origin != "" {
 		return nil, nil
 	}
 	m.Topic = r.rename(m.Topic)

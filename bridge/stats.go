@@ -19,6 +19,10 @@ type Stats struct {
 	Late      uint64 // part of Sent that went to the topic of late messages
 	Resent    uint64 // part of Sent that went out before: at most as many arrived twice
 
+	Received uint64 // messages from upstream that the local broker has
+	Echoes   uint64 // messages from upstream that this gateway had sent there
+	Refused  uint64 // messages from upstream that the local broker did not take
+
 	Reconnects uint64 // births acknowledged after the first
 	Stalls     uint64 // connections given up because no PUBACK came
 	Probes     uint64 // inquiries into a silence

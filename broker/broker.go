@@ -222,6 +222,23 @@ func (b *Broker) Publish(ctx context.Context, m topic.Message) error {
 	return nil
 }
 
+// Deliver takes a message that came from elsewhere, as Publish does, but by the
+// rules for clients: it is refused on a topic of the gateway's own.
+func (b *Broker) Deliver(m topic.Message) error {
+	if code := b.foreign(m.Topic); code != packets.CodeSuccess {
+		b.refused.Add(1)
+		return code
+	}
+	b.order.Lock()
+	full := b.room(m)
+	b.order.Unlock()
+	if full != packets.CodeSuccess {
+		b.refused.Add(1)
+		return full
+	}
+	return b.Publish(context.Background(), m)
+}
+
 // offer hands m to the taps. It returns how to wait for all that want it, nil if
 // none does, and the errors of those that refused it.
 func (b *Broker) offer(m topic.Message) (func(context.Context) error, error) {

@@ -48,10 +48,21 @@ func (g guard) protects(name string) bool {
 
 // allow reports why a client may not publish to name, or CodeSuccess.
 func (b *Broker) allow(p *peer, name string) packets.Code {
+	if code := b.foreign(name); code != packets.CodeSuccess {
+		return code
+	}
+	if !p.grant.MayWrite(name) {
+		return packets.ErrNotAuthorized
+	}
+	return packets.CodeSuccess
+}
+
+// foreign reports why nobody but the gateway may publish to name, or CodeSuccess.
+func (b *Broker) foreign(name string) packets.Code {
 	switch {
 	case topic.CheckName(name) != nil || levels(name) > b.limits.Levels:
 		return packets.ErrTopicNameInvalid
-	case b.guard.protects(name) || !p.grant.MayWrite(name):
+	case b.guard.protects(name):
 		return packets.ErrNotAuthorized
 	}
 	return packets.CodeSuccess

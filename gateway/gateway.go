@@ -84,7 +84,7 @@ func New(cfg *config.Config, opt Options) (*Gateway, error) {
 	}
 	me := presence.New(presence.Config{Group: cfg.Group, Gateway: cfg.Gateway, Version: opt.Version, Config: cfg.Digest})
 	for _, b := range cfg.Bridges {
-		if err := g.addBridge(b, me, opt.StateDir); err != nil {
+		if err := g.addBridge(b, cfg.Bridges, me, opt.StateDir); err != nil {
 			return nil, errors.Join(err, g.Close())
 		}
 	}
@@ -114,7 +114,7 @@ func (g *Gateway) addBus(c config.Bus, devices []mapping.Device, stateDir string
 }
 
 // addBridge opens a bridge's queue and taps the broker for it.
-func (g *Gateway) addBridge(c config.Bridge, me *presence.Presence, stateDir string) error {
+func (g *Gateway) addBridge(c config.Bridge, all []config.Bridge, me *presence.Presence, stateDir string) error {
 	volume, err := openBudget(c, stateDir, g.log.With("bridge", c.ID))
 	if err != nil {
 		return fmt.Errorf("bridge %s: %w", c.ID, err)
@@ -124,7 +124,8 @@ func (g *Gateway) addBridge(c config.Bridge, me *presence.Presence, stateDir str
 		spend = volume.Spend
 		g.budgets = append(g.budgets, volume)
 	}
-	dials, err := dialers(c, spend)
+	var b *bridge.Bridge
+	dials, err := dialers(c, spend, func(m topic.Message) { b.Accept(m) }, g.log)
 	if err != nil {
 		return fmt.Errorf("bridge %s: %w", c.ID, err)
 	}
@@ -135,7 +136,8 @@ func (g *Gateway) addBridge(c config.Bridge, me *presence.Presence, stateDir str
 	g.queues = append(g.queues, q)
 	cfg := bridgeConfig(c, me, g.watch.Up())
 	cfg.Failover, cfg.Budget = dials[1:], volume
-	b := bridge.New(cfg, q, dials[0], g.log)
+	cfg.Deliver, cfg.Beside = g.broker.Deliver, beside(c, all)
+	b = bridge.New(cfg, q, dials[0], g.log)
 	g.broker.Tap(b.Offer)
 	g.bridges = append(g.bridges, b)
 	return nil

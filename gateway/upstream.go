@@ -3,6 +3,7 @@ package gateway
 import (
 	"log/slog"
 	"path/filepath"
+	"slices"
 
 	"sluice/bridge"
 	"sluice/bridge/budget"
@@ -14,7 +15,7 @@ import (
 
 func bridgeConfig(c config.Bridge, me *presence.Presence, linkUp <-chan struct{}) bridge.Config {
 	return bridge.Config{
-		ID: c.ID, Send: rules(c.Send), KeepAlive: c.KeepAlive, LinkUp: linkUp,
+		ID: c.ID, Send: rules(c.Send), Receive: rules(c.Receive), KeepAlive: c.KeepAlive, LinkUp: linkUp,
 		LiveFirst: liveFirst(c.Queue), LateTo: c.Queue.LateTo,
 		DialTime: c.Profile.Dial, OpenTime: c.Profile.Open, Doubt: c.Profile.Doubt, Patience: c.Profile.Patience,
 		FailBack: c.FailBack, Duty: duty(c.Connect), Rate: bridge.Rate(c.Rate),
@@ -50,4 +51,17 @@ func rules(send []config.Rule) []bridge.Rule {
 		}
 	}
 	return out
+}
+
+// beside returns the rules by which other bridges send to the same broker.
+func beside(c config.Bridge, all []config.Bridge) [][]bridge.Rule {
+	var sent [][]bridge.Rule
+	for _, other := range all {
+		urls := append([]string{other.URL}, other.Failover...)
+		same := func(url string) bool { return slices.Contains(urls, url) }
+		if other.ID != c.ID && slices.ContainsFunc(append([]string{c.URL}, c.Failover...), same) {
+			sent = append(sent, rules(other.Send))
+		}
+	}
+	return sent
 }

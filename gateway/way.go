@@ -6,7 +6,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"log/slog"
 	"os"
+	"slices"
 
 	"sluice/bridge"
 	"sluice/bridge/upstream"
@@ -15,11 +17,11 @@ import (
 )
 
 // dialers returns how a bridge connects to its brokers, the first of which is
-// preferred; spend is told what that costs, nil: nobody wants to know. Passwords
-// and certificates are read again for each connection, so that renewed ones are
-// used without a restart; they are read once here so that a mistake is found at the
-// start.
-func dialers(c config.Bridge, spend func(int64)) ([]bridge.Dialer, error) {
+// preferred; spend is told what that costs, nil: nobody wants to know; receive
+// gets what comes down. Passwords and certificates are read again for each
+// connection, so that renewed ones are used without a restart; they are read once
+// here so that a mistake is found at the start.
+func dialers(c config.Bridge, spend func(int64), receive func(topic.Message), log *slog.Logger) ([]bridge.Dialer, error) {
 	sessions := tls.NewLRUClientSessionCache(8)
 	if _, err := upstreamConfig(c, sessions); err != nil {
 		return nil, err
@@ -32,25 +34,47 @@ func dialers(c config.Bridge, spend func(int64)) ([]bridge.Dialer, error) {
 				return nil, err
 			}
 			cfg.URL, cfg.Spend = url, spend
+			cfg.Receive, cfg.Subscribe = receive, filters(c.Receive)
 			p, err := upstream.Dial(ctx, cfg)
 			if err != nil {
 				return nil, err
 			}
-			return path{p}, nil
+			return path{p, log.With("bridge", c.ID)}, nil
 		})
 	}
 	return all, nil
 }
 
 // path is an upstream path as a bridge sees it.
-type path struct{ *upstream.Path }
+type path struct {
+	*upstream.Path
+	log *slog.Logger
+}
 
 func (p path) Open(ctx context.Context, will topic.Message) (bridge.Session, error) {
 	s, err := p.Path.Open(ctx, &will)
 	if err != nil {
 		return nil, err
 	}
+	if denied := s.Denied(); len(denied) > 0 {
+		p.log.Warn("upstream refuses subscriptions", "filters", denied)
+	}
 	return s, nil
+}
+
+// filters returns what the rules need subscriptions for: not what another takes
+// in, or some brokers would send messages twice.
+func filters(rules []config.Rule) map[string]byte {
+	all := map[string]byte{}
+	for i, r := range rules {
+		covered := slices.ContainsFunc(rules, func(o config.Rule) bool {
+			return !o.Drop && o.Match != r.Match && o.QoS >= r.QoS && topic.Covers(o.Match, r.Match)
+		})
+		if !r.Drop && !covered {
+			all[r.Match] = max(all[r.Match], rules[i].QoS)
+		}
+	}
+	return all
 }
 
 func upstreamConfig(c config.Bridge, sessions tls.ClientSessionCache) (upstream.Config, error) {

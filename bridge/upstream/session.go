@@ -27,6 +27,7 @@ type Session struct {
 	closing  chan struct{} // Close was called
 	lost     chan struct{} // every result is delivered
 	finished chan struct{} // every goroutine is gone
+	denied   []string      // filters
 
 	mu   sync.Mutex
 	owed int

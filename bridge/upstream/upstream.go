@@ -7,11 +7,11 @@
 // paho.mqtt.golang encodes and decodes the packets and pairs a PUBACK with its
 // PUBLISH, and is trusted with no more. Its reconnecting completes tokens
 // without a PUBACK and sends stored messages out of order, so there is a fresh
-// client for every connection, with a clean session and a store that stores
-// nothing. Its Publish hangs when the connection dies under it and its pings
-// queue behind what cannot be written, so it never sees the socket, only a wire
-// that takes every write at once. And it overlooks some ends of a connection,
-// so the wire, not paho, says when the session is over.
+// client for every connection, with a clean session where nothing is received
+// and a store that stores nothing. Its Publish hangs when the connection dies
+// under it and its pings queue behind what cannot be written, so it never sees
+// the socket, only a wire that takes every write at once. And it overlooks some
+// ends of a connection, so the wire, not paho, says when the session is over.
 package upstream
 
 import (
@@ -49,6 +49,13 @@ type Config struct {
 	TLS *tls.Config
 
 	Proxy *Proxy // nil: none
+
+	// Receive is called with each message that comes down, one at a time; the PUBACK
+	// leaves when it returns. It must not wait for this session. Subscribe are the
+	// filters, with the QoS (0 or 1); if there are any, upstream keeps the session, and
+	// messages of QoS 1, while there is no connection.
+	Receive   func(topic.Message)
+	Subscribe map[string]byte
 
 	// Connect opens the connection that TLS and MQTT run on; nil means TCP.
 	Connect func(ctx context.Context, address string) (net.Conn, error)
@@ -89,11 +96,17 @@ func handshake(ctx context.Context, w *wire, cfg Config, will *topic.Message) (*
 	}
 	s := newSession(client, w)
 	go s.run()
-	if !timely {
-		s.Close(ctx)
-		return nil, context.Cause(ctx)
+	if timely {
+		err := s.subscribe(ctx, cfg.Subscribe)
+		if err == nil {
+			return s, nil
+		}
+		s.wire.end(err)
+		<-s.finished
+		return nil, err
 	}
-	return s, nil
+	s.Close(ctx)
+	return nil, context.Cause(ctx)
 }
 
 func connectError(ctx context.Context, code byte, clientID string, cause error) error {
@@ -118,11 +131,12 @@ func options(cfg Config, will *topic.Message, w *wire) *mqtt.ClientOptions {
 		SetKeepAlive(cfg.KeepAlive).
 		SetPingTimeout(never). // the wire watches for silence
 		SetWriteTimeout(handover).
-		SetCleanSession(true).
+		SetCleanSession(len(cfg.Subscribe) == 0).
 		SetStore(noStore{}).
 		SetAutoReconnect(false).
 		SetConnectRetry(false).
-		SetOrderMatters(false)
+		SetOrderMatters(true). // of what comes down
+		SetDefaultPublishHandler(receiver(cfg.Receive))
 	if will != nil {
 		o.SetBinaryWill(will.Topic, will.Payload, will.QoS, will.Retain)
 	}

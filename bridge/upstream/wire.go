@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -45,7 +46,8 @@ type wire struct {
 	done     chan struct{}
 	flushed  chan struct{} // flush has returned
 
-	publishing sync.Mutex // see whileUp
+	publishing  sync.Mutex  // see whileUp
+	subscribing atomic.Bool // a SUBACK is due, and nothing else was asked
 
 	mu     sync.Mutex
 	out    []byte    // bounded by what the session lets be owed
@@ -303,7 +305,7 @@ func (w *wire) nextPacket() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	const connack, publish, puback, pingresp = 2, 3, 4, 13
+	const connack, publish, puback, suback, pingresp = 2, 3, 4, 9, 13
 	switch kind := header[0] >> 4; {
 	case kind == connack && body == 2:
 		ack, err := w.in.Peek(len(header) + body)
@@ -313,6 +315,7 @@ func (w *wire) nextPacket() (int, error) {
 		if code := ack[len(ack)-1]; code > 5 {
 			return 0, refusal(code, "")
 		}
+	case kind == suback && body <= maxInbound && w.subscribing.CompareAndSwap(true, false):
 	case kind == puback && body == 2, kind == pingresp && body == 0, kind == publish && body <= maxInbound:
 	default:
 		return 0, fmt.Errorf("upstream sent a packet of type %d and %d bytes, which has no place here", kind, body)

@@ -7,4 +7,5 @@ type Message struct {
 	Payload []byte
 	QoS     byte // 0, 1 or 2
 	Retain  bool
+	Origin  string // the bridge that it came down through; empty: it is of this site
 }

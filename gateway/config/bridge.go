@@ -41,7 +41,7 @@ func (r *reader) bridges(n mapping.Node) []Bridge {
 }
 
 func (r *reader) bridge(n mapping.Node) Bridge {
-	m := n.As("bridge").Map("id", "url", "failover", "fail_back", "profile", "connect", "rate", "budget", "allow_plaintext", "client_id", "username", "password", "tls", "proxy", "keepalive", "queue", "send")
+	m := n.As("bridge").Map("id", "url", "failover", "fail_back", "profile", "connect", "rate", "budget", "allow_plaintext", "client_id", "username", "password", "tls", "proxy", "keepalive", "queue", "send", "receive")
 	b := Bridge{ID: m.Need("id", "cloud").ID()}
 	m = m.Named(fmt.Sprintf("bridge %q", b.ID))
 	b.URL = r.brokerURL(m.Need("url", "mqtts://mqtt.example.com:8883"), m.Get("allow_plaintext").Bool(false))
@@ -55,7 +55,12 @@ func (r *reader) bridge(n mapping.Node) Bridge {
 	b.Proxy = r.proxy(m.Get("proxy"))
 	r.link(&b, m)
 	b.Queue = r.queue(m.Get("queue"))
-	b.Send = r.send(m.Need("send", `[{match: "#"}]`))
+	if m.Get("receive").Present() {
+		b.Send = r.send(m.Get("send"))
+	} else {
+		b.Send = r.send(m.Need("send", `[{match: "#"}]`))
+	}
+	b.Receive = r.receive(m.Get("receive"), b.Send)
 	if send := m.Get("send"); send.Present() && len(b.Send) == 0 {
 		send.Problem("add a rule, e.g. {match: \"{site}/#\"}", "nothing would be sent")
 	}
@@ -89,19 +94,21 @@ func (r *reader) send(n mapping.Node) []Rule {
 	var rules []Rule
 	items := n.Seq()
 	for _, item := range items {
-		rules = append(rules, r.rule(item))
+		m := item.Map("match", "exclude", "strip", "to", "lane", "retain", "drop")
+		rule := r.rule(m)
+		rule.Lane = m.Get("lane").Choice("telemetry", "alarm", "bulk")
+		rules = append(rules, rule)
 	}
 	checkRules(items, rules)
 	return rules
 }
 
-func (r *reader) rule(n mapping.Node) Rule {
-	m := n.Map("match", "exclude", "strip", "to", "lane", "retain", "drop")
+// rule reads what all rules have.
+func (r *reader) rule(m mapping.Map) Rule {
 	rule := Rule{Match: r.filter(m.Need("match", `"{site}/#"`)), Drop: m.Get("drop").Bool(false), To: "{topic}"}
 	for _, item := range m.Get("exclude").Seq() {
 		rule.Exclude = append(rule.Exclude, r.filter(item))
 	}
-	rule.Lane = m.Get("lane").Choice("telemetry", "alarm", "bulk")
 	rule.StripRetain = m.Get("retain").Choice("keep", "strip") == "strip"
 	rule.Strip = r.strip(m.Get("strip"), rule.Match)
 	to := m.Get("to")
@@ -109,7 +116,7 @@ func (r *reader) rule(n mapping.Node) Rule {
 		return rule
 	}
 	if rule.Drop {
-		to.Problem("keep one of the two", "matching messages stay here, so they have no topic upstream")
+		to.Problem("keep one of the two", "matching messages stay where they are, so they need no other topic")
 	}
 	rule.To = r.expand(to, "{topic}")
 	if !strings.Contains(rule.To, "{topic}") {

@@ -71,16 +71,19 @@ type Bridge struct {
 	Budget       Budget
 	Queue        Queue
 	Send         []Rule
+	Receive      []Rule
 }
 
-// Rule says which local topics go upstream, and as what.
+// Rule says which local topics go upstream, and as what; one to receive by, which
+// topics upstream come down.
 type Rule struct {
 	Match   string   // topic filter
 	Exclude []string // topic filters
 	Strip   string   // taken off the beginning of a topic
-	To      string   // topic upstream; {topic} stands for what is left of the local one
+	To      string   // topic on the other side; {topic} stands for what is left of the one here
 	Lane    string   // of the queue
-	Drop    bool     // matching messages stay here
+	Drop    bool     // matching messages stay where they are
+	QoS     byte     // of what is received: 0 or 1
 
-	StripRetain bool // upstream does not retain matching messages
+	StripRetain bool // the other side does not retain matching messages
 }
