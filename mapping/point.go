@@ -88,8 +88,8 @@ func readPoint(n Node, device string, s Settings, outer form, refs *references) 
 // checkValue reads what depends on the kind of value that the point has.
 func (p *Point) checkValue(m Map) {
 	p.Range = readRange(m, p.Kind())
-	p.checkReport(m)
 	p.Counter = readCounter(m.Get("counter"), p)
+	p.checkReport(m)
 	p.Write = readWritable(m.Get("write"), p)
 }
 

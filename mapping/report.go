@@ -27,6 +27,9 @@ type Report struct {
 	Swing       float64
 	MinInterval time.Duration // between two messages; a swinging door knows none
 	MaxInterval time.Duration // after which an unchanged value is repeated; 0: never
+	// Steps says that the values add up: a change is any value but 0, also one
+	// equal to the value before.
+	Steps bool
 }
 
 // Occasion is when a reading is published.
@@ -113,8 +116,12 @@ func readSwing(n Node) float64 {
 	return swing
 }
 
-// checkReport reports a band for what is no number.
+// checkReport reports a band for what is no number, and what would leave out steps
+// of a counter.
 func (p *Point) checkReport(m Map) {
+	if p.Counter != nil && p.Counter.Delta {
+		p.keepSteps(m)
+	}
 	if p.numeric() {
 		return
 	}
@@ -123,6 +130,17 @@ func (p *Point) checkReport(m Map) {
 			n.Problem("leave it out, or write publish: on-change", "only a number can move a little; this point is %s", p.kindName())
 		}
 	}
+}
+
+// keepSteps has every step of a counter published, whatever defaults or the device
+// say about bands: consumers add them up.
+func (p *Point) keepSteps(m Map) {
+	for _, key := range []string{"deadband", "swinging_door", "min_interval"} {
+		if n := m.Get(key); n.Present() {
+			n.Problem("leave it out, or publish the total with as: total", "steps add up, and this would leave some of them out")
+		}
+	}
+	p.Report = Report{When: p.Report.When, MaxInterval: p.Report.MaxInterval, Steps: true}
 }
 
 func (p *Point) kindName() string {

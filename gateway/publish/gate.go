@@ -88,9 +88,12 @@ func (g *gate) repeats(since time.Duration) bool {
 }
 
 // moved reports whether v differs from what was published last by more than the
-// deadband.
+// deadband; a step does by being one.
 func (g *gate) moved(v point.Value) bool {
-	if v == g.last.Value {
+	switch {
+	case g.rule.Steps:
+		return v.Float() != 0
+	case v == g.last.Value:
 		return false
 	}
 	if g.rule.Deadband == 0 || !isNumber(v) || !isNumber(g.last.Value) {

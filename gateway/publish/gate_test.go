@@ -86,6 +86,7 @@ func TestGate(t *testing.T) {
 		{"a bad value is said once for each reason", mapping.Report{}, []any{"timeout", "timeout", "exception 2", "exception 2", 20.0, "timeout"},
 			"0:timeout 2:exception 2 4:20.0 5:timeout"},
 		{"on change", change, []any{20.0, 20.0, 21.0, 21.0, 20.0}, "0:20.0 2:21.0 4:20.0"},
+		{"on change of a step", mapping.Report{When: mapping.OnChange, Steps: true}, []any{0.0, 5.0, 5.0, 0.0, 5.0}, "0:0.0 1:5.0 2:5.0 4:5.0"},
 		{"on change of a truth value", change, []any{true, true, false}, "0:1 2:0"},
 		{"the first good value after a bad one", change, []any{20.0, "timeout", 20.0, 20.0}, "0:20.0 1:timeout 2:20.0"},
 		{"deadband", band, []any{20.0, 20.3, 19.7, 20.31, 20.01, 20.0}, "0:20.0 3:20.31 5:20.0"},
