@@ -59,7 +59,7 @@ func siteOn(t *testing.T, port string) string {
 	t.Helper()
 	text := strings.ReplaceAll(`version: 1
 site: plant
-defaults: {timeout: 300ms}
+defaults: {timeout: 1s}
 buses: [{id: line, port: PORT, baud: 115200, format: 8N1}]
 devices:
   - id: tank

@@ -101,7 +101,7 @@ there    input 0x0001 (30002)  8000  32768        good
 missing  input 0x0005 (30006)  –     –            bad: exception 2
 `, exitFailed, "sluice: odd: 1 of 2 values could not be read: unit 8: refused: exception 2 (illegal data address)\n  hint: the device has no such register: " +
 			"manuals count from 0 or from 1, so try the neighbours\n"},
-		{"-device gone", "", exitFailed, "sluice: gone: unit 9: silent: no reply within 300ms\n  hint: check unit number, speed and format, or let `sluice scan` find them; then A and B swapped, the supply\n"},
+		{"-device gone", "", exitFailed, "sluice: gone: unit 9: silent: no reply within 1s\n  hint: check unit number, speed and format, or let `sluice scan` find them; then A and B swapped, the supply\n"},
 	} {
 		if code, out, err := sluice(t, "test -c "+site+" "+tt.args); code != tt.code || out != tt.out || err != tt.err {
 			t.Errorf("%s: exit code %d\n%s%s", tt.args, code, out, err)

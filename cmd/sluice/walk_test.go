@@ -15,7 +15,7 @@ func inverterSite(t *testing.T, base, away int, more string) string {
 	at := func(address int) string { return fmt.Sprintf("holding 0x%04x", address+away) }
 	text := fmt.Sprintf(`version: 1
 site: roof
-defaults: {timeout: 300ms}
+defaults: {timeout: 1s}
 buses: [{id: line, port: /dev/none, baud: 115200, format: 8N1}]
 devices:
   - id: inverter

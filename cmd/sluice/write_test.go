@@ -70,7 +70,7 @@ func TestWrite(t *testing.T) {
 		{onPort + "holding 0x9 -type bool on", "", 0, "the rest of the register cannot be read: unit 7: refused: exception 2"},
 		{"-yes -c " + site + " tank setpoint 1700", "setpoint  16 mm (0010)  ->  1700 mm (06a4)", 6, ""},
 		{"-yes -c " + site + " tank alarm on", "alarm  false (0011)  ->  true (0111)", 6, ""},
-		{"-yes -c " + site + " gone a 1", "", 0, "unit 9: silent: no reply within 300ms"},
+		{"-yes -c " + site + " gone a 1", "", 0, "unit 9: silent: no reply within 1s"},
 	} {
 		written.Store(0)
 		code, out, err := sluice(t, "write "+tt.args)
@@ -99,7 +99,7 @@ func TestWriteToOddDevices(t *testing.T) {
 		{"-unit 3 holding 0x0 7", "now it reads 1500", "holding 0x0000 (40001) does not hold what was written\n  hint: "},
 		{"-unit 4 holding 0x0 7", "", "it is not known whether it was written: unit 4: silent"},
 	} {
-		_, out, err := sluice(t, "write "+port+" -baud 115200 -timeout 400ms -yes "+tt.args)
+		_, out, err := sluice(t, "write "+port+" -baud 115200 -timeout 1s -yes "+tt.args)
 		if !strings.Contains(out, tt.out) || !strings.Contains(err, tt.err) || tt.err == "" && err != "" {
 			t.Errorf("sluice write %s:\n%s%s", tt.args, out, err)
 		}

@@ -45,7 +45,7 @@ func TestChain(t *testing.T) {
 		d.Chain = &mapping.Chain{Bases: []uint16{40000, 50000}, Models: []mapping.Model{
 			{IDs: []uint16{1}, At: 40002}, {IDs: []uint16{101, 103}, At: 40010}, {IDs: []uint16{203}, At: 40100},
 		}}
-		s.run(t, 12*time.Second, d)
+		s.run(t, 20*time.Second, d) // it is found again 10 s after its return at the latest
 		const walk = "40000+2 50000+2 50002+2 50007+2 50011+2 50003+8"
 		got := s.requests()
 		if !strings.HasPrefix(got, walk) || strings.Count(got, walk) != 2 {
