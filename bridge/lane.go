@@ -126,6 +126,10 @@ func (f *feeder) drained(lanes int) bool {
 func (f *feeder) read(ctx context.Context, s *stream) {
 	for from := s.from; ; {
 		r, err := f.next(ctx, s, from)
+		if err == nil && r.Gap == nil && r.Seq < s.Acked() {
+			from = r.Seq + 1 // it went ahead on an earlier connection, and all before it has followed
+			continue
+		}
 		if err == nil && s.until > 0 && r.Seq >= s.until {
 			s.empty.Store(true)
 			f.signal()
