@@ -20,6 +20,7 @@ type device struct {
 	hold    time.Time // the device wants to be left alone until then
 	busy    int       // times in a row that it said so
 
+	failing  int       // points that could not be read
 	failures int       // exchanges without an answer in a row
 	since    time.Time // the first of them
 	offline  bool
@@ -49,6 +50,7 @@ type task struct {
 	read     time.Time     // when the last one was served
 	latency  time.Duration // of the request it was last read with
 	refusals int           // in a row
+	failed   bool          // it could not be read when it was last asked for
 	last     point.Reading // without a value when it is not good, or has been called stale
 	missing  string        // why the device does not have it; empty: it has
 }
@@ -78,7 +80,7 @@ const (
 )
 
 func newDevice(d *mapping.Device, least time.Duration) *device {
-	out := &device{Device: d, written: d, decoder: mapping.NewDecoder(d), byPoint: map[*mapping.Point]*task{}, shown: UnitStats{Device: d.ID}, times: latency{least: least}}
+	out := &device{Device: d, written: d, decoder: mapping.NewDecoder(d), byPoint: map[*mapping.Point]*task{}, shown: UnitStats{Device: d.ID, State: Unknown}, times: latency{least: least}}
 	for i := range d.Points {
 		t := &task{Point: &d.Points[i]}
 		out.tasks = append(out.tasks, t)

@@ -42,6 +42,7 @@ func (p *Poller) serve(ctx context.Context, j *job) {
 	case modbus.Medium:
 		p.unplugged(ctx, j, err)
 	}
+	p.note(d, err, begin.Add(took))
 }
 
 // ask puts the request of a job on the bus.
@@ -94,6 +95,7 @@ func (p *Poller) bad(ctx context.Context, d *device, tasks []*task, why string) 
 	for i, k := range tasks {
 		readings[i] = k.Bad(d.ID, why, now)
 		k.last = point.Reading{}
+		d.fails(k, true)
 	}
 	if len(readings) > 0 {
 		p.cfg.Emit(ctx, d.decoder.Derive(readings, readings))

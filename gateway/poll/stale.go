@@ -13,6 +13,7 @@ import (
 func (p *Poller) heard(j *job, readings []point.Reading) {
 	for i, k := range j.tasks {
 		k.last = readings[i]
+		j.device.fails(k, false)
 		p.aging = earlier(p.aging, k.staleAt(j.device))
 	}
 }

@@ -14,13 +14,20 @@ type Stats struct {
 	Units       []UnitStats   // in the order of Config.Devices
 }
 
-// UnitStats is how fast a device answers.
+// UnitStats is how a device does.
 type UnitStats struct {
-	Device  string
-	Answers uint64
-	Latency time.Duration // end of a request to the first byte of the reply, mean of the latest; 0: not known
-	P99     time.Duration // of the latest some hundreds
-	Advice  string        // what to write into the site file, if anything: "timeout: 120ms"
+	Device   string
+	State    State
+	Since    time.Time // of the state; zero while nothing is known
+	LastGood time.Time // when it last did what it was asked; zero: never
+	Failing  int       // points that could not be read when they were last asked for
+	Failures uint64    // exchanges without a usable reply
+	Error    string    // the last of them
+	ErrorAt  time.Time
+	Answers  uint64
+	Latency  time.Duration // end of a request to the first byte of the reply, mean of the latest; 0: not known
+	P99      time.Duration // of the latest some hundreds
+	Advice   string        // what to write into the site file, if anything: "timeout: 120ms"
 }
 
 // Stats returns the counts so far.
@@ -47,7 +54,8 @@ func (p *Poller) timed(d *device, latency time.Duration) {
 	if latency > 0 {
 		d.times.add(latency)
 	}
-	shown := UnitStats{Device: d.ID, Answers: d.answers, Latency: d.times.mean, P99: d.times.p99(), Advice: d.times.advice(d.Timeout)}
+	shown := d.shown // which nobody else changes
+	shown.Answers, shown.Latency, shown.P99, shown.Advice = d.answers, d.times.mean, d.times.p99(), d.times.advice(d.Timeout)
 	if shown.Advice != "" && !d.advised {
 		d.advised = true
 		p.log.Info("timeout does not fit the device", "device", d.ID, "timeout", d.Timeout,
