@@ -133,13 +133,14 @@ func (s *Store) writeEntries(entries []*entry) error {
 	return s.log.Wait(context.Background(), last)
 }
 
-// bury forgets an entry whose removal was written, unless it has changed since.
-// The record of the removal need not be kept: it outlives what it removes.
+// bury forgets an entry whose removal was written, unless it is to be written
+// again: two entries of a topic would be written in any order. The record of the
+// removal need not be kept: it outlives what it removes.
 func (s *Store) bury(e *entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e.seq, e.size = 0, 0
-	if len(e.message.Payload) == 0 && s.entries[e.message.Topic] == e {
+	if !s.urgent[e] && !s.changed[e] && s.entries[e.message.Topic] == e {
 		delete(s.entries, e.message.Topic)
 	}
 }
