@@ -76,6 +76,9 @@ type Config struct {
 	LiveFirst []queue.Name
 	LateTo    string
 
+	// Envelopes make messages travel together. The queue must have epochs.
+	Envelopes Envelopes
+
 	// What upstream is told of this gateway. conn counts the sessions that were
 	// tried since the bridge was built, from 1; the reason of a birth is "start",
 	// "reconnect" or, on another way than the last, "failover"; that of a farewell

@@ -154,5 +154,10 @@ func (l *link) agenda(now time.Time, p permit) time.Time {
 	if due := l.pace.due(); due.After(now) {
 		sooner(due)
 	}
+	for _, s := range l.streams {
+		if due := s.parcel.due; len(s.parcel.records) > 0 && due.After(now) {
+			sooner(due)
+		}
+	}
 	return next
 }

@@ -30,6 +30,7 @@ type stream struct {
 	reader  *queue.Reader
 	records chan fed
 	empty   atomic.Bool // everything was read
+	parcel  parcel      // of pump
 }
 
 // fed is what a stream holds next, or why it cannot be read.
@@ -111,15 +112,18 @@ func (f *feeder) of(lanes int) []*stream {
 	return f.streams
 }
 
-// drained reports whether take has nothing more, and nothing is being read.
+// drained reports whether take has nothing more, nothing is being read, and nothing
+// waits for company.
 func (f *feeder) drained(lanes int) bool {
 	for _, s := range f.of(lanes) {
-		if len(s.records) > 0 || !s.empty.Load() {
+		if !s.drained() || len(s.parcel.records) > 0 {
 			return false
 		}
 	}
 	return true
 }
+
+func (s *stream) drained() bool { return len(s.records) == 0 && s.empty.Load() }
 
 // read fills one stream's channel until it has ended, there is an error, or ctx
 // ends.

@@ -56,18 +56,18 @@ func (b *Bridge) checkLate(lane queue.Name, name string) error {
 	return topic.CheckName(b.lateTo(name))
 }
 
-// worded returns r as it is sent now.
-func (l *link) worded(r fed) (m topic.Message, late bool) {
+// worded returns r as it is sent now, and 1 if that is late.
+func (l *link) worded(r fed) (m topic.Message, late int) {
 	switch m = r.Message; {
 	case r.Gap != nil:
-		return l.cfg.Lost(r.name, *r.Gap), false
+		return l.cfg.Lost(r.name, *r.Gap), 0
 	case r.live:
 		r.passes(m.Topic, r.Seq)
 	case r.overtaken.late(m.Topic, r.Seq):
 		m.Topic, m.Retain = l.lateTo(m.Topic), false
-		return m, true
+		return m, 1
 	}
-	return m, false
+	return m, 0
 }
 
 // passes takes note of a live message, for as long as there is a backlog to pass.

@@ -23,6 +23,8 @@ type link struct {
 	session    Session
 	meter      meter
 	flights    []flight // sent and not acknowledged, in sequence
+	streams    []*stream
+	press      press
 	probe      probe
 	back       failBack
 	progressed bool      // a cursor moved
@@ -31,13 +33,15 @@ type link struct {
 	leaving    string    // why it is about to end as planned; empty: it is not
 }
 
-// flight is one record on its way.
+// flight is one record on its way, or several in an envelope.
 type flight struct {
 	*stream
-	queue.Record
-	bytes int
-	at    time.Time
-	acked <-chan error
+	queue.Record // the first
+	last         queue.Seq
+	count        int
+	bytes        int
+	at           time.Time
+	acked        <-chan error
 }
 
 // run announces this gateway, then sends from the acknowledged cursors on until
@@ -51,6 +55,7 @@ func (l *link) run(ctx context.Context) (err error) {
 	defer func() { l.endFailBack(errors.Is(err, errLeave)) }()
 	f := feed(ctx, l.lanes)
 	defer f.end()
+	l.streams = f.streams
 	defer l.endProbe()
 	return l.pump(ctx, f)
 }
@@ -152,6 +157,12 @@ func (l *link) pump(ctx context.Context, f *feeder) error {
 // before the error of a lane that cannot be read.
 func (l *link) fill(ctx context.Context, f *feeder, lanes int) error {
 	for l.room() {
+		if s := l.overdue(f.of(lanes)); s != nil {
+			if err := l.seal(ctx, s); err != nil {
+				return err
+			}
+			continue
+		}
 		r, ok := f.take(lanes)
 		if !ok {
 			return nil
@@ -159,14 +170,26 @@ func (l *link) fill(ctx context.Context, f *feeder, lanes int) error {
 		if r.err != nil {
 			return r.err
 		}
-		if l.endless(r) {
-			if err := l.bury(ctx, r.lane, r.Record, "takes the link longer than the keepalive"); err != nil {
-				return err
-			}
-			continue
+		if err := l.dispatch(ctx, r); err != nil {
+			return err
 		}
-		l.send(r)
 	}
+	return nil
+}
+
+// dispatch sends r, by itself or with others.
+func (l *link) dispatch(ctx context.Context, r fed) error {
+	if l.packs(r) {
+		return l.pack(ctx, r)
+	}
+	if err := l.sealAll(ctx, r.stream); err != nil {
+		return err
+	}
+	m, late := l.worded(r)
+	if r.Gap == nil && l.endless(m) {
+		return l.bury(ctx, r.lane, r.Record, tooLong)
+	}
+	l.send(m, []fed{r}, late)
 	return nil
 }
 
@@ -181,25 +204,28 @@ func (l *link) room() bool {
 	return l.meter.room()
 }
 
-func (l *link) send(r fed) {
-	m, late := l.worded(r)
-	f := flight{stream: r.stream, Record: r.Record, bytes: size(m), at: time.Now()}
+// send sends m, which holds the records, late ones so many.
+func (l *link) send(m topic.Message, records []fed, late int) {
+	head, last := records[0], records[len(records)-1]
+	f := flight{stream: head.stream, Record: head.Record, last: last.Seq, count: len(records), bytes: size(m), at: time.Now()}
 	f.acked = l.session.Publish(m)
 	l.flights = append(l.flights, f)
 	l.meter.sent(f.at, f.bytes)
 	l.pace.sent(f.at, f.bytes)
-	again := r.Gap == nil && r.tried.has(r.Seq)
-	if r.Gap == nil {
+	again := 0
+	for _, r := range records {
+		if r.Gap != nil {
+			continue
+		}
+		if r.tried.has(r.Seq) {
+			again++
+		}
 		r.tried.add(r.Seq)
 	}
 	l.update(func(s *Stats) {
-		s.Sent++
-		if again {
-			s.Resent++
-		}
-		if late {
-			s.Late++
-		}
+		s.Sent += uint64(len(records))
+		s.Resent += uint64(again)
+		s.Late += uint64(late)
 		l.show(s)
 	})
 }
@@ -214,7 +240,7 @@ func (l *link) landed() {
 	if f.Gap != nil {
 		f.Told(*f.Gap)
 	} else {
-		f.settle(f.Seq)
+		f.settle(f.last)
 	}
 	now := time.Now()
 	l.meter.acked(now, f.bytes, now.Sub(f.at))
@@ -222,13 +248,21 @@ func (l *link) landed() {
 		l.faded()
 	}
 	l.update(func(s *Stats) {
-		s.Delivered++
+		s.Delivered += uint64(f.count)
 		l.show(s)
 	})
 }
 
+// owed is how many records are on their way.
+func (l *link) owed() (n int) {
+	for _, f := range l.flights {
+		n += f.count
+	}
+	return n
+}
+
 func (l *link) show(s *Stats) {
-	s.InFlight, s.InFlightBytes, s.Window = len(l.flights), l.meter.owed, l.meter.window
+	s.InFlight, s.InFlightBytes, s.Window = l.owed(), l.meter.owed, l.meter.window
 	s.RTT, s.RTTMin, s.Rate = l.meter.srtt, l.meter.rttMin, int(l.meter.rate)
 }
 

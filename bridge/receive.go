@@ -34,6 +34,9 @@ func sends(rules []Rule, name string) bool {
 
 // echoes reports whether a topic upstream is one that this gateway writes itself.
 func (b *Bridge) echoes(name string) bool {
+	if name == b.cfg.Envelopes.To {
+		return true
+	}
 	late := Rule{To: b.cfg.LateTo}
 	for _, rules := range append([][]Rule{b.cfg.Send}, b.cfg.Beside...) {
 		if sends(rules, name) {

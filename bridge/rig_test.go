@@ -61,7 +61,7 @@ func newRig(t *testing.T, r *remote) *rig {
 func (g *rig) open() {
 	g.Helper()
 	log := slog.New(slog.NewTextHandler(g.log, nil))
-	q, err := queue.Open(queue.Config{Dir: g.dir, Lanes: map[queue.Name]queue.Limits{queue.Telemetry: g.limits}}, log)
+	q, err := queue.Open(queue.Config{Dir: g.dir, Epochs: g.cfg.Envelopes.To != "", Lanes: map[queue.Name]queue.Limits{queue.Telemetry: g.limits}}, log)
 	if err != nil {
 		g.Fatal(err)
 	}

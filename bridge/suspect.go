@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sluice/bridge/queue"
+	"sluice/broker/topic"
 )
 
 // To hang up is the only way in which MQTT 3.1.1 lets a broker refuse a message.
@@ -37,7 +38,7 @@ func (s *suspect) cleared() { *s = suspect{alone: max(s.alone-1, 0)} }
 // suspectHead looks at what was on its way when the connection ended, all of which
 // has failed.
 func (l *link) suspectHead(ctx context.Context) error {
-	head, owed := l.flights[0], len(l.flights)
+	head, owed := l.flights[0], l.owed()
 	l.flights = nil
 	if head.Gap != nil || time.Since(head.at) > suspectTime {
 		return nil
@@ -58,14 +59,14 @@ func (l *link) suspectHead(ctx context.Context) error {
 	return l.bury(ctx, head.lane, head.Record, fmt.Sprintf("upstream hung up on it %d times", guiltyAfter))
 }
 
-// endless reports whether r cannot arrive: the broker hangs up when nothing whole
+// tooLong is why what is endless is given up.
+const tooLong = "takes the link longer than the keepalive"
+
+// endless reports whether m cannot arrive: the broker hangs up when nothing whole
 // came for one and a half keepalives, and other things want to be sent, too. Only
 // a link that was measured at its limit can tell.
-func (l *link) endless(r fed) bool {
-	if r.Gap != nil || !l.meter.limit || l.cfg.KeepAlive == 0 {
-		return false
-	}
-	return l.meter.takes(size(r.Message)) > l.cfg.KeepAlive
+func (l *link) endless(m topic.Message) bool {
+	return l.meter.limit && l.cfg.KeepAlive > 0 && l.meter.takes(size(m)) > l.cfg.KeepAlive
 }
 
 // bury takes a record out of the way of all behind it. Nobody has to wait for it

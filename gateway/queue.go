@@ -12,7 +12,7 @@ func QueueDir(stateDir, bridge string) string { return filepath.Join(stateDir, "
 
 // QueueConfig describes the queue of a bridge.
 func QueueConfig(c config.Bridge, stateDir string) queue.Config {
-	return queue.Config{Dir: QueueDir(stateDir, c.ID), Lanes: map[queue.Name]queue.Limits{
+	return queue.Config{Dir: QueueDir(stateDir, c.ID), Epochs: c.Envelope.To != "", Lanes: map[queue.Name]queue.Limits{
 		queue.Alarm:     limits(c.Queue.Alarm),
 		queue.Telemetry: limits(c.Queue.Telemetry),
 		queue.Bulk:      limits(c.Queue.Bulk),

@@ -17,7 +17,8 @@ func bridgeConfig(c config.Bridge, me *presence.Presence, linkUp <-chan struct{}
 	return bridge.Config{
 		ID: c.ID, Send: rules(c.Send), Receive: rules(c.Receive), KeepAlive: c.KeepAlive, LinkUp: linkUp,
 		LiveFirst: liveFirst(c.Queue), LateTo: c.Queue.LateTo,
-		DialTime: c.Profile.Dial, OpenTime: c.Profile.Open, Doubt: c.Profile.Doubt, Patience: c.Profile.Patience,
+		Envelopes: bridge.Envelopes{To: c.Envelope.To, Gateway: c.Envelope.From, Age: c.Envelope.Age, Size: c.Envelope.Size},
+		DialTime:  c.Profile.Dial, OpenTime: c.Profile.Open, Doubt: c.Profile.Doubt, Patience: c.Profile.Patience,
 		FailBack: c.FailBack, Duty: duty(c.Connect), Rate: bridge.Rate(c.Rate),
 		Will: me.Will, Birth: me.Birth, Farewell: me.Farewell,
 		Lost: func(lane queue.Name, g queue.Gap) topic.Message {
@@ -61,6 +62,9 @@ func beside(c config.Bridge, all []config.Bridge) [][]bridge.Rule {
 		same := func(url string) bool { return slices.Contains(urls, url) }
 		if other.ID != c.ID && slices.ContainsFunc(append([]string{c.URL}, c.Failover...), same) {
 			sent = append(sent, rules(other.Send))
+			if other.Envelope.To != "" {
+				sent = append(sent, []bridge.Rule{{Match: other.Envelope.To}})
+			}
 		}
 	}
 	return sent

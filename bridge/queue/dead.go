@@ -120,7 +120,7 @@ func appendLetter(b []byte, l Letter) []byte {
 	why := l.Why[:min(len(l.Why), maxWhy)]
 	b = append(b, byte(len(why)))
 	b = append(b, why...)
-	return appendRecord(b, l.Message, l.At)
+	return appendRecord(b, l.Message, l.At, l.Epoch)
 }
 
 // parseLetter returns a letter that shares nothing with b.
@@ -136,11 +136,12 @@ func parseLetter(b []byte) (Letter, error) {
 		return l, errLetter
 	}
 	why, b, ok := cutShort(b[n+k:])
-	m, at, err := parseRecord(b)
+	r, err := parseRecord(b)
 	if !ok || err != nil {
 		return l, errLetter
 	}
-	l.Record = Record{Seq: Seq(seq), Message: m, At: at}
+	l.Record = r
+	l.Seq = Seq(seq)
 	l.Lane, l.Why, l.Buried = Name(lane), string(why), time.UnixMilli(ms)
 	return l, nil
 }

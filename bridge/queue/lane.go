@@ -21,10 +21,11 @@ type Lane struct {
 	dead   *folder
 	oldest oldest
 	rate   rate
+	epoch  epoch
 }
 
-func newLane(name Name, f, dead *folder) *Lane {
-	return &Lane{name: name, folder: f, dead: dead, rate: newRate()}
+func newLane(name Name, f, dead *folder, epochs bool) *Lane {
+	return &Lane{name: name, folder: f, dead: dead, rate: newRate(), epoch: epoch{used: epochs}}
 }
 
 // String returns the lane's name.
@@ -46,7 +47,7 @@ func (l *Lane) Append(m topic.Message, at time.Time) (Seq, error) {
 		return 0, err
 	}
 	b := make([]byte, 0, len(m.Topic)+len(m.Payload)+maxOverhead)
-	return log.Append(appendRecord(b, m, at))
+	return log.Append(appendRecord(b, m, at, l.epoch.of(log)))
 }
 
 // Wait blocks until message seq is on flash. Any other end than nil means that
@@ -157,9 +158,9 @@ func (o *oldest) at(log *durable.Log) time.Time {
 	if !ok || err != nil {
 		return time.Time{}
 	}
-	if _, at, err := parseRecord(rec.Data); err == nil {
-		o.seq, o.time = acked, at
-		return at
+	if r, err := parseRecord(rec.Data); err == nil {
+		o.seq, o.time = acked, r.At
+		return r.At
 	}
 	return time.Time{}
 }

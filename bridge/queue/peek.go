@@ -43,8 +43,9 @@ func Peek(dir string) ([]Peeked, error) {
 // out.
 func (p Peeked) Messages() iter.Seq2[Record, error] {
 	return decoded(p.Files, func(r durable.Record) (Record, error) {
-		m, at, err := parseRecord(r.Data)
-		return Record{Seq: r.Seq, Message: m, At: at}, err
+		m, err := parseRecord(r.Data)
+		m.Seq = r.Seq
+		return m, err
 	})
 }
 

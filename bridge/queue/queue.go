@@ -49,6 +49,11 @@ var (
 type Config struct {
 	Dir   string // made when it is missing; a folder in it for each lane
 	Lanes map[Name]Limits
+
+	// Epochs gives each message that comes in an epoch, 8 bytes on flash: drawn at
+	// random when a lane is opened, so that no other message of the lane ever has the
+	// same epoch and number, also not in a copy that was restored.
+	Epochs bool
 }
 
 // Limits of a lane; the zero value of each field means its default.
@@ -113,7 +118,7 @@ func open(cfg Config, open opener, together bool, log *slog.Logger) (*Queue, err
 	}
 	q := &Queue{lanes: map[Name]*Lane{}, dead: folders[deadName]}
 	for _, name := range Names() {
-		q.lanes[name] = newLane(name, folders[string(name)], q.dead)
+		q.lanes[name] = newLane(name, folders[string(name)], q.dead, cfg.Epochs)
 	}
 	return q, nil
 }

@@ -13,6 +13,7 @@ type Record struct {
 	Seq     Seq
 	Message topic.Message
 	At      time.Time // when it was received, to the millisecond; the clock may have been wrong
+	Epoch   uint64    // names it, together with Seq, for ever; 0: it came in without one
 
 	// Gap is not nil where messages were lost. Then there is no message, Seq is
 	// that of the message behind the gap, which comes next, and what is to be
@@ -97,9 +98,10 @@ func (r *Reader) next(log *durable.Log) (Record, bool, error) {
 		if !ok || err != nil {
 			return Record{}, false, err
 		}
-		m, at, err := parseRecord(rec.Data)
+		found, err := parseRecord(rec.Data)
 		if err == nil {
-			return Record{Seq: rec.Seq, Message: m, At: at}, true, nil
+			found.Seq = rec.Seq
+			return found, true, nil
 		}
 		if err := log.Lose(rec.Seq); err != nil { // written by a later version: counted, not fatal
 			r.reader.Seek(rec.Seq)

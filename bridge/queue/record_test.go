@@ -18,13 +18,15 @@ func TestRecord(t *testing.T) {
 		{Topic: string(bytes.Repeat([]byte("x"), topic.MaxBytes)), Payload: make([]byte, 100_000)},
 	} {
 		for _, at := range []time.Time{at, {}, time.UnixMilli(0), time.UnixMilli(-1)} {
-			b := appendRecord(nil, m, at)
-			if n := len(b) - len(m.Topic) - len(m.Payload); n > maxOverhead {
-				t.Errorf("overhead of %d bytes", n)
-			}
-			got, gotAt, err := parseRecord(b)
-			if err != nil || !equal(got, m) || !gotAt.Equal(at) {
-				t.Errorf("%.20q at %v became %.20q at %v, %v", m.Topic, at, got.Topic, gotAt, err)
+			for _, epoch := range []uint64{0, 1, 1<<64 - 1} {
+				b := appendRecord(nil, m, at, epoch)
+				if n := len(b) - len(m.Topic) - len(m.Payload); n > maxOverhead {
+					t.Errorf("overhead of %d bytes", n)
+				}
+				got, err := parseRecord(b)
+				if err != nil || !equal(got.Message, m) || !got.At.Equal(at) || got.Epoch != epoch {
+					t.Errorf("%.20q at %v in epoch %d became %.20q at %v in %d, %v", m.Topic, at, epoch, got.Message.Topic, got.At, got.Epoch, err)
+				}
 			}
 		}
 	}
@@ -33,7 +35,11 @@ func TestRecord(t *testing.T) {
 func TestRecordBytes(t *testing.T) {
 	m := topic.Message{Topic: "a/b", Payload: []byte("xy"), QoS: 1, Retain: true}
 	want := []byte{3, 'a', '/', 'b', 0b101, 0xd0, 0x0f, 'x', 'y'}
-	if got := appendRecord(nil, m, time.UnixMilli(1000)); !bytes.Equal(got, want) {
+	if got := appendRecord(nil, m, time.UnixMilli(1000), 0); !bytes.Equal(got, want) {
+		t.Errorf("got % x, want % x", got, want)
+	}
+	want = []byte{3, 'a', '/', 'b', 0b1101, 0xd0, 0x0f, 8, 7, 6, 5, 4, 3, 2, 1, 'x', 'y'}
+	if got := appendRecord(nil, m, time.UnixMilli(1000), 0x0102030405060708); !bytes.Equal(got, want) {
 		t.Errorf("got % x, want % x", got, want)
 	}
 }
@@ -46,27 +52,29 @@ func TestNotARecord(t *testing.T) {
 		"no time":           {1, 'a', 0},
 		"time cut off":      {1, 'a', 0, 0x80},
 		"QoS 3":             {1, 'a', 3, 0},
-		"flag of a later":   {1, 'a', 8, 0},
+		"flag of a later":   {1, 'a', 16, 0},
+		"epoch cut off":     {1, 'a', 8, 0, 1, 2, 3, 4, 5, 6, 7},
 		"length overflows":  {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 'a', 0, 0},
 		"topic over 65,535": append([]byte{0x80, 0x80, 4}, make([]byte, 65540)...),
 	} {
-		if _, _, err := parseRecord(b); !errors.Is(err, errRecord) {
+		if _, err := parseRecord(b); !errors.Is(err, errRecord) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
 func FuzzRecord(f *testing.F) {
-	f.Add(appendRecord(nil, topic.Message{Topic: "a/b", Payload: []byte("1"), QoS: 1}, time.UnixMilli(5)))
+	f.Add(appendRecord(nil, topic.Message{Topic: "a/b", Payload: []byte("1"), QoS: 1}, time.UnixMilli(5), 0))
+	f.Add(appendRecord(nil, topic.Message{Topic: "a/b", Payload: []byte("1")}, time.UnixMilli(5), 7))
 	f.Add([]byte{1, 'a', 4, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m, at, err := parseRecord(b)
+		r, err := parseRecord(b)
 		if err != nil {
 			return
 		}
-		again, againAt, err := parseRecord(appendRecord(nil, m, at))
-		if err != nil || !equal(again, m) || !againAt.Equal(at) {
-			t.Errorf("%+v at %v became %+v at %v, %v", m, at, again, againAt, err)
+		again, err := parseRecord(appendRecord(nil, r.Message, r.At, r.Epoch))
+		if err != nil || !equal(again.Message, r.Message) || !again.At.Equal(r.At) || again.Epoch != r.Epoch {
+			t.Errorf("%+v became %+v, %v", r, again, err)
 		}
 	})
 }

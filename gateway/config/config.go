@@ -70,6 +70,7 @@ type Bridge struct {
 	Rate         Rate
 	Budget       Budget
 	Queue        Queue
+	Envelope     Envelope
 	Send         []Rule
 	Receive      []Rule
 }

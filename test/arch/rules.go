@@ -21,7 +21,7 @@ func sluice() Rules {
 				"mapping/layout", "mapping/payload", "mapping/formula", "drivers/serial", "drivers/rtu", "drivers/ascii", "drivers/tcp",
 				"drivers/monitor", "drivers/scan", "drivers/sim/device", "drivers/transcript",
 				"broker/session", "broker/retain",
-				"bridge/queue", "bridge/upstream", "bridge/budget", "broker/auth", "broker/certs",
+				"bridge/queue", "bridge/upstream", "bridge/envelope", "bridge/budget", "broker/auth", "broker/certs",
 			}},
 			{"engines never import each other, so that each is tested, replaced and understood alone", []string{
 				"mapping", "drivers/bus", "drivers/sim", "broker", "bridge",

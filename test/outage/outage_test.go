@@ -60,6 +60,9 @@ func newSchedule(t *testing.T, seed uint64) *schedule {
 	if seed%2 == 1 {
 		s.liveFirst(queue.Telemetry, queue.Bulk)
 	}
+	if seed%4 >= 2 {
+		s.envelopes()
+	}
 	return s
 }
 
@@ -147,6 +150,7 @@ func (s *schedule) check() {
 		}
 		last[on] = a.number
 	}
+	s.checkNames()
 	for m := range s.safe {
 		if !seen[m] {
 			s.Errorf("%v was acknowledged and never arrived", m)
@@ -160,6 +164,24 @@ func (s *schedule) check() {
 		if l.Balance() != 0 || l.Lost != 0 {
 			s.Errorf("lane %s: %+v", l.Name, l.Stats)
 		}
+	}
+}
+
+// checkNames: with envelopes, who throws away what has a name that was seen before
+// has every message once.
+func (s *schedule) checkNames() {
+	if s.cfg.Envelopes.To == "" {
+		return
+	}
+	named, names := map[name]id{}, map[id]name{}
+	for _, a := range s.arrivals {
+		if other, ok := named[a.name]; ok && other != a.id {
+			s.Errorf("%v has the name %v of %v", a.id, a.name, other)
+		}
+		if other, ok := names[a.id]; ok && other != a.name {
+			s.Errorf("%v came as %v, and as %v", a.id, other, a.name)
+		}
+		named[a.name], names[a.id] = a.id, a.name
 	}
 }
 

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"sluice/bridge"
+	"sluice/bridge/envelope"
 	"sluice/bridge/queue"
 	"sluice/bridge/upstream"
 	"sluice/broker/topic"
@@ -56,6 +58,13 @@ type arrival struct {
 	conn  int
 	at    time.Time
 	bytes int
+	name  name // if it came in an envelope
+}
+
+// name is what the far end knows a message by.
+type name struct {
+	lane       string
+	epoch, seq uint64
 }
 
 func newWorld(t *testing.T, seed uint64, c link.Config) *world {
@@ -98,7 +107,7 @@ func (w *world) liveFirst(lanes ...queue.Name) {
 // start starts the process.
 func (w *world) start() {
 	w.Helper()
-	q, err := queue.OpenFS(queue.Config{Lanes: w.limits}, func(name string) durable.FS { return w.disks[name].Start() }, nil)
+	q, err := queue.OpenFS(queue.Config{Lanes: w.limits, Epochs: w.cfg.Envelopes.To != ""}, func(name string) durable.FS { return w.disks[name].Start() }, nil)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -159,19 +168,37 @@ func (w *world) publish(m id, bytes int) {
 	}()
 }
 
+// envelopes makes messages travel together.
+func (w *world) envelopes() {
+	w.cfg.Envelopes = bridge.Envelopes{To: "envelopes", Gateway: "gw", Age: 5 * time.Second, Size: 4 << 10}
+}
+
 // arrived is what the broker's judge calls.
 func (w *world) arrived(m remote.Message) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if m.Topic == "state" || m.Topic == "lost" {
-		return
+	switch m.Topic {
+	case "state", "lost":
+	case "envelopes":
+		e, err := envelope.Open(m.Payload)
+		if err != nil {
+			w.Error(err)
+			return
+		}
+		for i, inside := range e.Messages {
+			w.note(m, inside, name{e.Lane, e.Epoch, e.First + uint64(i)})
+		}
+	default:
+		w.note(m, topic.Message{Topic: m.Topic, Payload: m.Payload}, name{})
 	}
-	name, late := m.Topic, false
-	if len(name) > 5 && name[:5] == "late/" {
-		name, late = name[5:], true
-	}
-	a := arrival{id{queue.Name(name), binary.BigEndian.Uint32(m.Payload)}, late, m.Conn, m.At, len(m.Payload)}
-	w.arrivals = append(w.arrivals, a)
+}
+
+// note takes note of a message that came in m.
+func (w *world) note(m remote.Message, inside topic.Message, n name) {
+	lane, late := strings.CutPrefix(inside.Topic, "late/")
+	w.arrivals = append(w.arrivals, arrival{
+		id{queue.Name(lane), binary.BigEndian.Uint32(inside.Payload)}, late, m.Conn, m.At, len(inside.Payload), n,
+	})
 }
 
 // drained waits until nothing waits, at most so long.
