@@ -31,7 +31,7 @@ func FuzzClient(f *testing.F) {
 		f.Add(v, seed.encode(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Subscribe, Qos: 1}, PacketID: 1,
 			Filters: packets.Subscriptions{{Filter: "$share/g/a", Qos: 2}}}, publish("a", "x", 1, 1)))
 	}
-	b, err := broker.New(broker.Config{Listen: []broker.Listener{broker.Local("127.0.0.1:0")}}, slog.New(slog.DiscardHandler))
+	b, err := broker.New(broker.Config{Listen: []broker.Listener{broker.Local("127.0.0.1:0")}, Limits: broker.Limits{Connects: 1e6}}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		f.Fatal(err)
 	}

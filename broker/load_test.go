@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,34 +67,13 @@ func (c *client) wantMessageIs(pk packets.Packet, payload string) {
 }
 
 // TestPipelining: a client that does not wait for acknowledgements is not slowed
-// down to one message per commit.
+// down to one message per commit: all that it sends before the first is taken.
 func TestPipelining(t *testing.T) {
-	const commit, each = 20 * time.Millisecond, 1000
-	commits := time.NewTicker(commit)
-	defer commits.Stop()
-	var mu sync.Mutex
-	next := make(chan struct{})
-	ctx, cancel := context.WithCancel(t.Context())
-	var committer sync.WaitGroup
-	committer.Go(func() {
-		for {
-			select {
-			case <-commits.C:
-				mu.Lock()
-				close(next)
-				next = make(chan struct{})
-				mu.Unlock()
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
-	defer committer.Wait()
-	defer cancel()
+	const each = 1000
+	var offered atomic.Int64
+	committed := make(chan struct{})
 	b := start(t, broker.Config{}, func(topic.Message) (wait, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		committed := next
+		offered.Add(1)
 		return func(ctx context.Context) error {
 			select {
 			case <-committed:
@@ -104,15 +84,11 @@ func TestPipelining(t *testing.T) {
 		}, nil
 	})
 	c := connect(t, b)
-	t0 := time.Now()
 	c.send(messages("a", 0, each)...)
+	until(t, func() bool { return offered.Load() == each })
+	close(committed)
 	for n := range each {
 		c.wantAnswer(packets.Puback, uint16(n+1), 0)
-	}
-	if d := time.Since(t0); d > each*commit/20 {
-		t.Errorf("took %v", d)
-	} else {
-		t.Logf("%.0f messages/s with commits of %v", each/d.Seconds(), commit)
 	}
 }
 
@@ -121,21 +97,15 @@ func TestPipelining(t *testing.T) {
 // one beside it gets everything.
 func TestStalledSubscriber(t *testing.T) {
 	for _, qos := range []byte{0, 1} {
-		b := start(t, broker.Config{Limits: broker.Limits{Session: sessions.Limits{SessionBytes: 1 << 20}}})
+		b := start(t, broker.Config{Limits: broker.Limits{StallTimeout: time.Hour, Session: sessions.Limits{SessionBytes: 1 << 20}}})
 		stalled, healthy := connect(t, b, session("stalled", false)), connect(t, b)
 		stalled.subscribe(1, qos, "a")
 		healthy.subscribe(1, qos, "a")
-		var slowest time.Duration
 		fill := strings.Repeat("x", 4000)
 		n := 0
 		for ; b.Stats().Dropped == 0; n++ {
-			t0 := time.Now()
 			send(t, b, topic.Message{Topic: "a", Payload: fmt.Append(nil, n, fill), QoS: 1})
-			slowest = max(slowest, time.Since(t0))
 			healthy.wantMessage("a", fmt.Sprint(n, fill))
-		}
-		if slowest > time.Second {
-			t.Errorf("QoS %d: Publish took %v", qos, slowest)
 		}
 		if got := b.Stats(); got.Sessions.Full != 1 || got.Queued > 1<<20+5000 { // of one, and one message of the other
 			t.Errorf("QoS %d: after %d messages %+v", qos, n, got)

@@ -213,7 +213,11 @@ func TestTurnedAway(t *testing.T) {
 		"nothing":        {"", broker.RefusedTimeout},
 		"half a CONNECT": {"\x10\x20\x00\x04MQ", broker.RefusedTimeout},
 	} {
-		b := start(t, broker.Config{Limits: broker.Limits{ConnectTimeout: 100 * time.Millisecond}})
+		limits := broker.Limits{ConnectTimeout: 2 * patience}
+		if tt.reason == broker.RefusedTimeout {
+			limits.ConnectTimeout = 100 * time.Millisecond
+		}
+		b := start(t, broker.Config{Limits: limits})
 		nc := dial(t, b)
 		if _, err := nc.Write([]byte(tt.sent)); err != nil {
 			t.Fatal(err)
@@ -230,13 +234,13 @@ func TestTurnedAway(t *testing.T) {
 func TestConnectRate(t *testing.T) {
 	b := start(t, broker.Config{Limits: broker.Limits{Connects: 1}})
 	good := connect(t, b)
-	for range 50 {
+	until(t, func() bool {
 		nc, err := net.Dial("tcp", b.Addrs()[0].String())
 		if err == nil {
 			nc.Close()
 		}
-	}
-	until(t, func() bool { return b.Stats().Turned[broker.RefusedRate] >= 46 })
+		return b.Stats().Turned[broker.RefusedRate] >= 46
+	})
 	good.wantPong()
 }
 
