@@ -14,7 +14,9 @@ import (
 // An adapter named by what it is keeps its name when the kernel gives it another.
 func TestReplugUnderAnotherName(t *testing.T) {
 	root := machine(t)
-	put(t, filepath.Join(root, "dev/ttyUSB0"), "-> "+terminal(t))
+	_, before := PTY(t)
+	_, after := PTY(t)
+	put(t, filepath.Join(root, "dev/ttyUSB0"), "-> "+before)
 	cfg := Config{Port: "serial:A50285BI", Line: nineteen2}
 	first, err := openBelow(root, cfg)
 	if err != nil {
@@ -35,7 +37,7 @@ func TestReplugUnderAnotherName(t *testing.T) {
 		t.Fatal("opened without the adapter:", p, err)
 	}
 	put(t, filepath.Join(class, "ttyUSB7"), "-> "+device) // the old one is still held
-	put(t, filepath.Join(root, "dev/ttyUSB7"), "-> "+terminal(t))
+	put(t, filepath.Join(root, "dev/ttyUSB7"), "-> "+after)
 	second, err := openBelow(root, cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +51,7 @@ func TestReplugUnderAnotherName(t *testing.T) {
 // Root is kept out by neither lock, but is found out before a request goes
 // out at the wrong speed.
 func TestChangedSettings(t *testing.T) {
-	path := terminal(t)
+	_, path := PTY(t)
 	p, err := Open(Config{Port: path, Line: nineteen2})
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package serial
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,8 +9,6 @@ import (
 	"testing"
 	"time"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
 
 	"sluice/drivers/modbus"
 )
@@ -96,7 +93,7 @@ func TestWhatTheDriverTook(t *testing.T) {
 // A pseudo-terminal refuses every call that a UART knows. So do drivers that lack
 // the feature.
 func TestWhatADriverLacks(t *testing.T) {
-	path := terminal(t)
+	_, path := PTY(t)
 	for _, tt := range []struct {
 		rs485 RS485
 		want  string
@@ -130,24 +127,6 @@ func TestWhatADriverLacks(t *testing.T) {
 	if _, err := p.LineErrors(); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("line errors after Close: %v", err)
 	}
-}
-
-// terminal returns the path of a pseudo-terminal.
-func terminal(t *testing.T) string {
-	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal("no pseudo-terminals here:", err)
-	}
-	t.Cleanup(func() { master.Close() })
-	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("/dev/pts/%d", n)
 }
 
 func TestHoldback(t *testing.T) {
