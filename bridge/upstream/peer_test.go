@@ -18,7 +18,7 @@ import (
 )
 
 // patience bounds what a test waits for; nothing takes as long unless it failed.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // The packet types of MQTT 3.1.1, 2.2.1, that the tests meet.
 const (

@@ -15,6 +15,8 @@ import (
 	"sluice/drivers/tcp"
 )
 
+const patience = time.Minute // for what must come
+
 // host is a running listener and its log.
 type host struct {
 	*tcp.Listener
@@ -70,7 +72,7 @@ func dial(t *testing.T, h *host) net.Conn {
 // taken waits until a converter is in.
 func taken(t *testing.T, h *host) net.Conn {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if c, err := h.Take(); err == nil {
 			t.Cleanup(func() { c.Close() })
 			return c
@@ -82,7 +84,7 @@ func taken(t *testing.T, h *host) net.Conn {
 
 // closed reports whether the other side closes the connection.
 func closed(c net.Conn) bool {
-	c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	c.SetReadDeadline(time.Now().Add(patience))
 	_, err := c.Read(make([]byte, 1))
 	return err == io.EOF || err != nil && strings.Contains(err.Error(), "reset")
 }
@@ -141,7 +143,7 @@ func TestListenerWaitsForItsAddress(t *testing.T) {
 		t.Fatal("two listeners on one address")
 	}
 	other.Close()
-	for end := time.Now().Add(10 * time.Second); h.Addr() == nil; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); h.Addr() == nil; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("never listened:", h.logged())
 		}

@@ -51,7 +51,7 @@ func TestLoopback(t *testing.T) {
 	transport := tcp.New(conn)
 	client := modbus.NewClient(transport)
 	for address := range uint16(100) {
-		data, err := client.Do(read(255, address, 125), modbus.Timing{Timeout: 5 * time.Second})
+		data, err := client.Do(read(255, address, 125), modbus.Timing{Timeout: patience})
 		if err != nil || !right(data, 255, address) {
 			t.Fatalf("address %d: % x, %v", address, data, err)
 		}
@@ -98,8 +98,8 @@ func TestBusConnectsAgain(t *testing.T) {
 	defer running.Wait()
 	defer cancel()
 	good := 0
-	for end := time.Now().Add(20 * time.Second); good < 9 && time.Now().Before(end); {
-		switch r, err := b.Do(ctx, bus.Poll, read(255, 1, 10), modbus.Timing{Timeout: 5 * time.Second}); {
+	for end := time.Now().Add(patience); good < 9 && time.Now().Before(end); {
+		switch r, err := b.Do(ctx, bus.Poll, read(255, 1, 10), modbus.Timing{Timeout: patience}); {
 		case err == nil && right(r.Data, 255, 1):
 			good++
 		case modbus.FaultOf(err) == modbus.Medium:
@@ -148,7 +148,7 @@ func TestPort(t *testing.T) {
 		t.Errorf("nothing sent: %d, %v", n, err)
 	}
 	more <- []byte{1, 2, 3}
-	p.SetReadTimeout(5 * time.Second)
+	p.SetReadTimeout(patience)
 	if n, err := p.Read(buf); n != 3 || err != nil {
 		t.Errorf("three bytes sent: %d, %v", n, err)
 	}
