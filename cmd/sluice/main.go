@@ -22,10 +22,14 @@ const (
 )
 
 func main() {
-	// A closed terminal and a reader that has gone are ordinary ends too.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+	// A closed terminal is an ordinary end too.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:], terminal{os.Stdout, os.Stderr}))
+	// Sockets raise this one as well, whenever a client goes away while it is written
+	// to: it must not end the gateway. Writing fails all the same.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	out, ctx := outputOf(ctx, os.Stdout)
+	os.Exit(run(ctx, os.Args[1:], terminal{out, os.Stderr}))
 }
 
 // command is one word after sluice.

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"syscall"
 
 	"golang.org/x/term"
 )
@@ -16,6 +18,30 @@ import (
 // "sluice: ", and a hint says what to type.
 type terminal struct {
 	out, err io.Writer
+}
+
+// outputOf returns f for writing results to, and a context that also ends when
+// whoever reads them has gone, as head does.
+func outputOf(ctx context.Context, f *os.File) (io.Writer, context.Context) {
+	if term.IsTerminal(int(f.Fd())) {
+		return f, ctx
+	}
+	ctx, gone := context.WithCancelCause(ctx)
+	return pipe{f, gone}, ctx
+}
+
+// pipe is an output that is no screen.
+type pipe struct {
+	io.Writer
+	gone context.CancelCauseFunc
+}
+
+func (p pipe) Write(b []byte) (int, error) {
+	n, err := p.Writer.Write(b)
+	if errors.Is(err, syscall.EPIPE) {
+		p.gone(errors.New("nobody reads the output any longer"))
+	}
+	return n, err
 }
 
 // hinted is an error with what to do about it.
