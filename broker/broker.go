@@ -1,7 +1,8 @@
 // Package broker is the MQTT broker inside the gateway: local programs subscribe
 // to values here and publish what the bridges relay upstream. Connections and
 // packets are mochi-mqtt's; only this package knows that. It does not know what a
-// tap does with a message, nor any device.
+// tap does with a message, nor any device. Whatever a client sends, package wire
+// has found well-formed before mochi sees it.
 //
 // The way of a message is ours from the packet to the last acknowledgement. Every
 // message is offered to the taps and then routed, one message at a time, so that

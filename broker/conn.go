@@ -34,6 +34,7 @@ type conn struct {
 	moved  sync.Cond // something was written, or it was closed
 	out    bytes.Buffer
 	closed bool
+	last   bool  // what was pending then is leaving
 	cause  error // why we closed it; nil when mochi or the client did
 	done   chan struct{}
 }
@@ -138,8 +139,12 @@ func (c *conn) take(chunk []byte) int {
 		c.moved.Wait()
 	}
 	n, _ := c.out.Read(chunk)
-	if !c.closed {
+	switch {
+	case !c.closed:
 		_ = c.Conn.SetWriteDeadline(time.Now().Add(c.stall))
+	case !c.last: // a busy machine may come to the last packets late, which is no fault of the client
+		c.last = true
+		_ = c.Conn.SetWriteDeadline(time.Now().Add(lingerTime))
 	}
 	return n
 }

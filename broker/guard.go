@@ -70,6 +70,9 @@ func (b *Broker) foreign(name string) packets.Code {
 
 // admit reports why a client may not connect, or CodeSuccess.
 func (b *Broker) admit(p *peer, cl *mqtt.Client, pk packets.Packet) packets.Code {
+	if pk.Properties.AuthenticationMethod != "" {
+		return packets.ErrBadAuthenticationMethod // [MQTT-4.12.0-1]
+	}
 	if code := b.identify(p, cl, pk); code != packets.CodeSuccess {
 		return code
 	}

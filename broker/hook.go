@@ -81,6 +81,7 @@ func (h *hook) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet,
 		if p.will = willOf(pk); p.will != nil && len(pk.Connect.WillPayload) == 0 {
 			pk.Connect.WillPayload = []byte{0} // else mochi refuses it
 		}
+		pk.Connect.PasswordFlag = len(pk.Connect.Password) > 0 // likewise
 	case packets.Puback, packets.Pubrec, packets.Pubrel, packets.Pubcomp:
 		p.acknowledged(pk)
 		return packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Puback}}, nil // which mochi ignores

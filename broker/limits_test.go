@@ -79,7 +79,7 @@ func TestPacketLimit(t *testing.T) {
 	c.wantAnswer(packets.Puback, 1, 0)
 	large := c.encode(publish("a", strings.Repeat("x", 256<<10), 1, 2))
 	_, _ = c.nc.Write(large[:5]) // refused before its payload has come
-	c.wantClosed()
+	c.wantDisconnect(0x95)
 }
 
 func TestTopicAliasIsRefused(t *testing.T) {

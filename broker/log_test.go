@@ -46,7 +46,7 @@ func TestLog(t *testing.T) {
 	if strings.Contains(out.String(), "secret") {
 		t.Error("a password or payload was logged")
 	}
-	if !strings.Contains(out.String(), `level=DEBUG msg="mochi: error processing packet"`) {
+	if !strings.Contains(out.String(), `level=DEBUG msg="mochi: client disconnected"`) {
 		t.Error("mochi's messages are lost")
 	}
 	if t.Failed() {

@@ -14,6 +14,7 @@ import (
 
 	"sluice/broker/auth"
 	"sluice/broker/session"
+	"sluice/broker/wire"
 )
 
 // peer is one connection and what belongs to it beyond mochi's client: what it
@@ -31,6 +32,7 @@ type peer struct {
 	from      netip.Addr
 	left      func() // the client no longer waits at the door
 	opening   *opening
+	packets   *wire.Reader
 	user      string     // since CONNECT
 	grant     auth.Grant // likewise
 
@@ -48,6 +50,7 @@ type peer struct {
 func newPeer(b *Broker, nc net.Conn) *peer {
 	first := &opening{Conn: nc, limit: b.limits.ConnectBytes}
 	p := &peer{conn: newConn(first, b.limits), opening: first, broker: b, owed: make(chan debt, b.limits.Owed)}
+	p.packets = wire.NewReader(p.conn, b.limits.PacketBytes)
 	p.ctx, p.cancel = context.WithCancel(b.acks)
 	return p
 }
@@ -73,8 +76,9 @@ func (p *peer) serve(establish func(net.Conn) error) {
 }
 
 // converse returns when the client or the broker has ended the connection.
-// Mochi's decoders index out of range on some malformed packets; that must end
-// this connection, not the gateway.
+// Mochi's decoders index out of range on some malformed packets. None of them
+// should come this far, but if one does it must end this connection, not the
+// gateway.
 func (p *peer) converse(establish func(net.Conn) error) (err error) {
 	defer func() {
 		r := recover()
@@ -119,7 +123,7 @@ func sessionLeft(cl *mqtt.Client) time.Duration {
 
 func (p *peer) report(err error) {
 	id, remote := p.id(), p.RemoteAddr().String()
-	if refusal := p.opening.refusal(err); p.client.Load() == nil && refusal != 0 && !p.broker.stopped() {
+	if refusal := p.refusal(err); p.client.Load() == nil && refusal != 0 && !p.broker.stopped() {
 		p.broker.turnAway(refusal, p.from.String())
 		return
 	}

@@ -15,7 +15,7 @@ func sluice() Rules {
 		},
 		Floors: []Floor{
 			{"vocabulary and small tools know nobody, so that everybody may know them", []string{
-				"mapping/point", "drivers/modbus", "broker/topic", "broker/websocket", "bridge/cron", "gateway/durable", "gateway/backoff", "configs",
+				"mapping/point", "drivers/modbus", "broker/topic", "broker/websocket", "broker/wire", "bridge/cron", "gateway/durable", "gateway/backoff", "configs",
 			}},
 			{"a mechanism has one concern and is joined to another only by an engine", []string{
 				"mapping/layout", "mapping/payload", "mapping/formula", "drivers/serial", "drivers/rtu", "drivers/ascii", "drivers/tcp",

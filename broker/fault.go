@@ -1,0 +1,48 @@
+package broker
+
+import (
+	"errors"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"sluice/broker/wire"
+)
+
+// Read gives mochi the packets that are well-formed. The first that is not ends
+// the connection, with the reason if the client can be told.
+func (p *peer) Read(b []byte) (int, error) {
+	n, err := p.packets.Read(b)
+	if fault, ok := errors.AsType[*wire.Fault](err); ok {
+		p.blame(fault)
+	}
+	return n, err
+}
+
+// blame tells the client what was wrong: with CONNACK if that was CONNECT, else
+// with DISCONNECT. Before MQTT 5 only some faults of CONNECT have a code
+// [MQTT-3.1.4-1].
+func (p *peer) blame(f *wire.Fault) {
+	var answer []byte
+	switch opened := p.client.Load() != nil; {
+	case opened && f.Version >= 5:
+		answer = []byte{packets.Disconnect << 4, 2, f.Reason, 0}
+	case opened:
+	case f.Version >= 5:
+		answer = []byte{packets.Connack << 4, 3, 0, f.Reason, 0}
+	case f.Version > 0 && f.Reason == wire.VersionNotKnown:
+		answer = []byte{packets.Connack << 4, 2, 0, packets.Err3UnsupportedProtocolVersion.Code}
+	case f.Reason == wire.ClientIDNotValid:
+		answer = []byte{packets.Connack << 4, 2, 0, packets.Err3ClientIdentifierNotValid.Code}
+	}
+	if answer != nil {
+		_, _ = p.Write(answer)
+	}
+}
+
+// refusal says why the client did not get in; 0 if it just went away.
+func (p *peer) refusal(err error) Refusal {
+	if _, ok := errors.AsType[*wire.Fault](err); ok {
+		return RefusedProtocol
+	}
+	return p.opening.refusal(err)
+}
