@@ -87,6 +87,10 @@ type Config struct {
 	Birth    func(conn uint64, reason string) topic.Message
 	Farewell func(conn uint64, reason string) topic.Message
 
+	// Born is called once upstream has the birth; nil: nobody wants to know. It must not
+	// block.
+	Born func()
+
 	// Lost words what upstream is told of messages that left the queue unsent.
 	Lost func(lane queue.Name, g queue.Gap) topic.Message
 
@@ -141,9 +145,13 @@ type Bridge struct {
 	slotDone time.Time // everything was sent in the slot of that time
 	told     string    // cause of the last failure that was logged
 
+	saying chan struct{} // there is something to be said
+
 	mu      sync.Mutex
 	stats   Stats
 	refused string // the last message from upstream that was, and why
+	said    []topic.Message
+	muted   int // connections in a row that ended on what was said
 }
 
 // New returns a bridge that sends what q holds through the sessions of dial. The
@@ -153,14 +161,15 @@ func New(cfg Config, q *queue.Queue, dial Dialer, log *slog.Logger) *Bridge {
 	cfg.DialTime = cmp.Or(cfg.DialTime, dialTime)
 	cfg.OpenTime = cmp.Or(cfg.OpenTime, openTime)
 	b := &Bridge{
-		cfg:   cfg,
-		queue: q,
-		ways:  ways{dials: append([]Dialer{dial}, cfg.Failover...)},
-		pace:  pace{Rate: cfg.Rate},
-		last:  meter{minDoubt: cfg.Doubt, minPatience: cfg.Patience},
-		log:   log.With("bridge", cfg.ID),
-		ready: make(chan struct{}),
-		stats: Stats{Since: time.Now()},
+		cfg:    cfg,
+		queue:  q,
+		ways:   ways{dials: append([]Dialer{dial}, cfg.Failover...)},
+		pace:   pace{Rate: cfg.Rate},
+		last:   meter{minDoubt: cfg.Doubt, minPatience: cfg.Patience},
+		log:    log.With("bridge", cfg.ID),
+		ready:  make(chan struct{}),
+		saying: make(chan struct{}, 1),
+		stats:  Stats{Since: time.Now()},
 	}
 	b.last.urgent = len(cfg.LiveFirst) > 0 || slices.ContainsFunc(cfg.Send, func(r Rule) bool { return r.Lane == queue.Alarm && !r.Drop })
 	for i, name := range queue.Names() {

@@ -116,7 +116,7 @@ func (l *link) leave(reason string) {
 
 // rest looks whether a connection that is only there while it is needed still is.
 func (l *link) rest(now time.Time, p permit, f *feeder) {
-	if !p.lazy || len(l.flights) > 0 || !f.drained(p.lanes) {
+	if !p.lazy || len(l.owes()) > 0 || !f.drained(p.lanes) {
 		l.quiet = time.Time{}
 		return
 	}
@@ -148,7 +148,7 @@ func (l *link) agenda(now time.Time, p permit) time.Time {
 	if l.back.result == nil {
 		sooner(l.back.due)
 	}
-	if !l.quiet.IsZero() {
+	if !l.quiet.IsZero() && l.leaving == "" {
 		sooner(l.quiet.Add(l.cfg.Duty.Linger))
 	}
 	if due := l.pace.due(); due.After(now) {

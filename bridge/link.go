@@ -33,9 +33,9 @@ type link struct {
 	leaving    string    // why it is about to end as planned; empty: it is not
 }
 
-// flight is one record on its way, or several in an envelope.
+// flight is one record on its way, or several in an envelope, or what is said.
 type flight struct {
-	*stream
+	*stream      // nil: it is not of the queue
 	queue.Record // the first
 	last         queue.Seq
 	count        int
@@ -105,6 +105,7 @@ func (l *link) pump(ctx context.Context, f *feeder) error {
 	defer agenda.Stop()
 	for {
 		p := l.permitted(time.Now())
+		l.speak()
 		if unreadable == nil && l.leaving == "" {
 			unreadable = l.fill(ctx, f, p.lanes)
 		}
@@ -131,6 +132,7 @@ func (l *link) pump(ctx context.Context, f *feeder) error {
 		}
 		select {
 		case <-more:
+		case <-l.saying:
 		case err := <-head:
 			if err != nil {
 				return errors.Join(err, l.suspectHead(ctx))
@@ -235,17 +237,22 @@ func (l *link) send(m topic.Message, records []fed, late int) {
 func (l *link) landed() {
 	f := l.flights[0]
 	l.flights = l.flights[1:]
+	now := time.Now()
+	l.meter.acked(now, f.bytes, now.Sub(f.at))
+	if l.probe.path != nil {
+		l.faded()
+	}
+	if f.said() {
+		l.heard()
+		l.update(l.show)
+		return
+	}
 	l.progressed = true
 	l.suspect.cleared()
 	if f.Gap != nil {
 		f.Told(*f.Gap)
 	} else {
 		f.settle(f.last)
-	}
-	now := time.Now()
-	l.meter.acked(now, f.bytes, now.Sub(f.at))
-	if l.probe.path != nil {
-		l.faded()
 	}
 	l.update(func(s *Stats) {
 		s.Delivered += uint64(f.count)

@@ -88,12 +88,16 @@ func (l *link) connected(reason string) {
 	})
 	l.born, l.bornAt, l.told = true, l.ways.at, ""
 	l.log.Info("upstream connected", "reason", reason, "conn", l.conn, "way", l.ways.at, "backlog", l.Bridge.Stats().Backlog())
+	if l.cfg.Born != nil {
+		l.cfg.Born()
+	}
 }
 
 // disconnected takes note that the connection is closed.
 func (l *link) disconnected() {
 	l.flights = nil
 	l.update(func(s *Stats) {
+		l.said = nil
 		if s.Connected {
 			s.Connected, s.Since = false, time.Now()
 		}

@@ -38,7 +38,12 @@ func (s *suspect) cleared() { *s = suspect{alone: max(s.alone-1, 0)} }
 // suspectHead looks at what was on its way when the connection ended, all of which
 // has failed.
 func (l *link) suspectHead(ctx context.Context) error {
-	head, owed := l.flights[0], l.owed()
+	of := l.owes()
+	if len(of) == 0 {
+		l.doubtSaid()
+		return nil
+	}
+	head, owed, alone := of[0], l.owed(), len(l.flights) == 1
 	l.flights = nil
 	if head.Gap != nil || time.Since(head.at) > suspectTime {
 		return nil
@@ -51,7 +56,7 @@ func (l *link) suspectHead(ctx context.Context) error {
 	if s.times >= suspectAfter {
 		s.alone = max(s.alone, owed)
 	}
-	if s.times < guiltyAfter || owed > 1 {
+	if s.times < guiltyAfter || owed > 1 || !alone {
 		return nil
 	}
 	s.cleared()

@@ -51,7 +51,8 @@ type Gateway struct {
 	pollers   []*poll.Poller
 	traces    []*transcript.Trace // of some buses
 	bridges   []*bridge.Bridge
-	watch     *upstream.Watch // for the bridges
+	keepers   []*presence.Keeper // of the bridges
+	watch     *upstream.Watch    // for the bridges
 	queues    []*queue.Queue
 	budgets   []*budget.Budget
 	ready     chan struct{}
@@ -125,7 +126,12 @@ func (g *Gateway) addBridge(c config.Bridge, all []config.Bridge, me *presence.P
 		g.budgets = append(g.budgets, volume)
 	}
 	var b *bridge.Bridge
-	dials, err := dialers(c, spend, func(m topic.Message) { b.Accept(m) }, g.log)
+	keeper := me.Keeper(presence.KeeperConfig{
+		Bridge: c.ID, Every: c.Presence.Heartbeat, Watch: c.Presence.Watch, Health: g.healthSince(stateDir),
+		Say: func(m topic.Message) bool { return b.Say(m) },
+	}, g.log)
+	receive := func(m topic.Message) { keeper.Seen(m); b.Accept(m) }
+	dials, err := dialers(c, spend, receive, keeper.Filters(), g.log)
 	if err != nil {
 		return fmt.Errorf("bridge %s: %w", c.ID, err)
 	}
@@ -134,12 +140,13 @@ func (g *Gateway) addBridge(c config.Bridge, all []config.Bridge, me *presence.P
 		return fmt.Errorf("bridge %s: %w", c.ID, err)
 	}
 	g.queues = append(g.queues, q)
-	cfg := bridgeConfig(c, me, g.watch.Up())
+	cfg := bridgeConfig(c, me, keeper, g.watch.Up())
 	cfg.Failover, cfg.Budget = dials[1:], volume
 	cfg.Deliver, cfg.Beside = g.broker.Deliver, beside(c, all)
 	b = bridge.New(cfg, q, dials[0], g.log)
 	g.broker.Tap(b.Offer)
 	g.bridges = append(g.bridges, b)
+	g.keepers = append(g.keepers, keeper)
 	return nil
 }
 
@@ -158,7 +165,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	if g.retained != nil {
 		files = append(files, g.retained)
 	}
-	stages := []stage{files, {g.broker, g.watch}, tasks(g.bridges), {g.publish, g.announcer}, tasks(g.listeners), tasks(g.buses), tasks(g.pollers)}
+	stages := []stage{files, {g.broker, g.watch}, append(tasks(g.keepers), tasks(g.bridges)...), {g.publish, g.announcer}, tasks(g.listeners), tasks(g.buses), tasks(g.pollers)}
 	err := runStages(ctx, g.log, func() { close(g.ready) }, stages...)
 	return errors.Join(err, g.Close())
 }

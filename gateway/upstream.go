@@ -13,14 +13,14 @@ import (
 	"sluice/gateway/presence"
 )
 
-func bridgeConfig(c config.Bridge, me *presence.Presence, linkUp <-chan struct{}) bridge.Config {
+func bridgeConfig(c config.Bridge, me *presence.Presence, keeper *presence.Keeper, linkUp <-chan struct{}) bridge.Config {
 	return bridge.Config{
 		ID: c.ID, Send: rules(c.Send), Receive: rules(c.Receive), KeepAlive: c.KeepAlive, LinkUp: linkUp,
 		LiveFirst: liveFirst(c.Queue), LateTo: c.Queue.LateTo,
 		Envelopes: bridge.Envelopes{To: c.Envelope.To, Gateway: c.Envelope.From, Age: c.Envelope.Age, Size: c.Envelope.Size},
 		DialTime:  c.Profile.Dial, OpenTime: c.Profile.Open, Doubt: c.Profile.Doubt, Patience: c.Profile.Patience,
 		FailBack: c.FailBack, Duty: duty(c.Connect), Rate: bridge.Rate(c.Rate),
-		Will: me.Will, Birth: me.Birth, Farewell: me.Farewell,
+		Will: me.Will, Birth: keeper.Birth, Born: keeper.Born, Farewell: keeper.Farewell,
 		Lost: func(lane queue.Name, g queue.Gap) topic.Message {
 			return me.Lost(string(lane), g.Messages, g.First, g.Last)
 		},

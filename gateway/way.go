@@ -18,10 +18,10 @@ import (
 
 // dialers returns how a bridge connects to its brokers, the first of which is
 // preferred; spend is told what that costs, nil: nobody wants to know; receive
-// gets what comes down. Passwords and certificates are read again for each
+// gets what comes down, by the rules and of what watch names. Passwords and certificates are read again for each
 // connection, so that renewed ones are used without a restart; they are read once
 // here so that a mistake is found at the start.
-func dialers(c config.Bridge, spend func(int64), receive func(topic.Message), log *slog.Logger) ([]bridge.Dialer, error) {
+func dialers(c config.Bridge, spend func(int64), receive func(topic.Message), watch []string, log *slog.Logger) ([]bridge.Dialer, error) {
 	sessions := tls.NewLRUClientSessionCache(8)
 	if _, err := upstreamConfig(c, sessions); err != nil {
 		return nil, err
@@ -34,7 +34,7 @@ func dialers(c config.Bridge, spend func(int64), receive func(topic.Message), lo
 				return nil, err
 			}
 			cfg.URL, cfg.Spend = url, spend
-			cfg.Receive, cfg.Subscribe = receive, filters(c.Receive)
+			cfg.Receive, cfg.Subscribe = receive, filters(c.Receive, watch)
 			p, err := upstream.Dial(ctx, cfg)
 			if err != nil {
 				return nil, err
@@ -63,9 +63,15 @@ func (p path) Open(ctx context.Context, will topic.Message) (bridge.Session, err
 }
 
 // filters returns what the rules need subscriptions for: not what another takes
-// in, or some brokers would send messages twice.
-func filters(rules []config.Rule) map[string]byte {
+// in, or some brokers would send messages twice. What is watched comes at QoS 0.
+func filters(rules []config.Rule, watch []string) map[string]byte {
 	all := map[string]byte{}
+	for _, filter := range watch {
+		covers := func(r config.Rule) bool { return !r.Drop && topic.Covers(r.Match, filter) }
+		if !slices.ContainsFunc(rules, covers) {
+			all[filter] = 0
+		}
+	}
 	for i, r := range rules {
 		covered := slices.ContainsFunc(rules, func(o config.Rule) bool {
 			return !o.Drop && o.Match != r.Match && o.QoS >= r.QoS && topic.Covers(o.Match, r.Match)

@@ -7,7 +7,7 @@
 // paho.mqtt.golang encodes and decodes the packets and pairs a PUBACK with its
 // PUBLISH, and is trusted with no more. Its reconnecting completes tokens
 // without a PUBACK and sends stored messages out of order, so there is a fresh
-// client for every connection, with a clean session where nothing is received
+// client for every connection, with a clean session where nothing has to be kept for it
 // and a store that stores nothing. Its Publish hangs when the connection dies
 // under it and its pings queue behind what cannot be written, so it never sees
 // the socket, only a wire that takes every write at once. And it overlooks some
@@ -52,8 +52,8 @@ type Config struct {
 
 	// Receive is called with each message that comes down, one at a time; the PUBACK
 	// leaves when it returns. It must not wait for this session. Subscribe are the
-	// filters, with the QoS (0 or 1); if there are any, upstream keeps the session, and
-	// messages of QoS 1, while there is no connection.
+	// filters, with the QoS (0 or 1); if one has QoS 1, upstream keeps the session, and
+	// its messages, while there is no connection.
 	Receive   func(topic.Message)
 	Subscribe map[string]byte
 
@@ -131,7 +131,7 @@ func options(cfg Config, will *topic.Message, w *wire) *mqtt.ClientOptions {
 		SetKeepAlive(cfg.KeepAlive).
 		SetPingTimeout(never). // the wire watches for silence
 		SetWriteTimeout(handover).
-		SetCleanSession(len(cfg.Subscribe) == 0).
+		SetCleanSession(!keeps(cfg.Subscribe)).
 		SetStore(noStore{}).
 		SetAutoReconnect(false).
 		SetConnectRetry(false).
@@ -141,6 +141,16 @@ func options(cfg Config, will *topic.Message, w *wire) *mqtt.ClientOptions {
 		o.SetBinaryWill(will.Topic, will.Payload, will.QoS, will.Retain)
 	}
 	return o
+}
+
+// keeps reports whether upstream has to keep anything for the filters.
+func keeps(filters map[string]byte) bool {
+	for _, qos := range filters {
+		if qos > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // noStore keeps paho from remembering: the queue does that.

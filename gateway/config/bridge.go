@@ -41,7 +41,7 @@ func (r *reader) bridges(n mapping.Node) []Bridge {
 }
 
 func (r *reader) bridge(n mapping.Node) Bridge {
-	m := n.As("bridge").Map("id", "url", "failover", "fail_back", "profile", "connect", "rate", "budget", "allow_plaintext", "client_id", "username", "password", "tls", "proxy", "keepalive", "queue", "envelope", "send", "receive")
+	m := n.As("bridge").Map("id", "url", "failover", "fail_back", "profile", "connect", "rate", "budget", "allow_plaintext", "client_id", "username", "password", "tls", "proxy", "keepalive", "heartbeat", "watch", "queue", "envelope", "send", "receive")
 	b := Bridge{ID: m.Need("id", "cloud").ID()}
 	m = m.Named(fmt.Sprintf("bridge %q", b.ID))
 	b.URL = r.brokerURL(m.Need("url", "mqtts://mqtt.example.com:8883"), m.Get("allow_plaintext").Bool(false))
@@ -54,6 +54,7 @@ func (r *reader) bridge(n mapping.Node) Bridge {
 	r.tls(&b, m.Get("tls"))
 	b.Proxy = r.proxy(m.Get("proxy"))
 	r.link(&b, m)
+	b.Presence = presence(m, b.Profile)
 	b.Queue = r.queue(m.Get("queue"))
 	b.Envelope = r.envelope(m.Get("envelope"))
 	if m.Get("receive").Present() {

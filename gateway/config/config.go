@@ -66,6 +66,7 @@ type Bridge struct {
 	Proxy        Proxy
 	Profile      Profile
 	KeepAlive    time.Duration
+	Presence     Presence
 	Connect      Connect
 	Rate         Rate
 	Budget       Budget

@@ -17,6 +17,7 @@ type Profile struct {
 	Open      time.Duration // nor TLS and CONNACK on it
 	Doubt     time.Duration // of silence with something owed, and another way is looked for
 	Patience  time.Duration // for the first acknowledgement of a connection
+	Heartbeat time.Duration // unless the bridge says otherwise
 	Transport time.Duration // sent data may stay unacknowledged by the other kernel
 	Curves    []tls.CurveID // unless the bridge says otherwise; nil: all
 }
@@ -27,13 +28,13 @@ func profile(n mapping.Node) Profile {
 	const s = time.Second
 	switch n.Choice("lte", "lan", "nbiot", "satellite") {
 	case "lan":
-		return Profile{KeepAlive: 15 * s, Dial: 2 * s, Open: 10 * s, Doubt: 1 * s, Patience: 5 * s, Transport: 10 * s}
+		return Profile{KeepAlive: 15 * s, Dial: 2 * s, Open: 10 * s, Doubt: 1 * s, Patience: 5 * s, Heartbeat: 30 * s, Transport: 10 * s}
 	case "nbiot":
-		return Profile{KeepAlive: 600 * s, Dial: 30 * s, Open: 60 * s, Doubt: 20 * s, Patience: 60 * s, Transport: 180 * s, Curves: small}
+		return Profile{KeepAlive: 600 * s, Dial: 30 * s, Open: 60 * s, Doubt: 20 * s, Patience: 60 * s, Heartbeat: 600 * s, Transport: 180 * s, Curves: small}
 	case "satellite":
-		return Profile{KeepAlive: 300 * s, Dial: 15 * s, Open: 40 * s, Doubt: 8 * s, Patience: 30 * s, Transport: 120 * s, Curves: small}
+		return Profile{KeepAlive: 300 * s, Dial: 15 * s, Open: 40 * s, Doubt: 8 * s, Patience: 30 * s, Heartbeat: 600 * s, Transport: 120 * s, Curves: small}
 	default:
-		return Profile{KeepAlive: 60 * s, Dial: 5 * s, Open: 20 * s, Doubt: 3 * s, Patience: 10 * s, Transport: 60 * s}
+		return Profile{KeepAlive: 60 * s, Dial: 5 * s, Open: 20 * s, Doubt: 3 * s, Patience: 10 * s, Heartbeat: 60 * s, Transport: 60 * s}
 	}
 }
 

@@ -1,8 +1,6 @@
 package presence
 
 import (
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"sluice/broker/topic"
@@ -22,12 +20,9 @@ type loss struct {
 // Lost reports that so many messages of a lane will never come: they were
 // received between from and to, which are zero when that is not known.
 func (p *Presence) Lost(lane string, messages uint64, from, to time.Time) topic.Message {
-	text, err := json.Marshal(loss{Lane: lane, Messages: messages, From: stamp(from), To: stamp(to),
+	text := written(loss{Lane: lane, Messages: messages, From: stamp(from), To: stamp(to),
 		At: stamp(time.Now()), Session: p.session, Proto: Proto})
-	if err != nil {
-		panic("presence: a loss cannot be written as JSON: " + err.Error())
-	}
-	return topic.Message{Topic: fmt.Sprintf("fleet/%s/%s/lost", p.cfg.Group, p.cfg.Gateway), Payload: text, QoS: 1}
+	return topic.Message{Topic: p.below("lost"), Payload: text, QoS: 1}
 }
 
 // stamp writes a time, and nothing for the zero time.

@@ -1,14 +1,13 @@
-// Package presence words what a gateway says of itself upstream: the birth after
+// Package presence words what a gateway says of itself: upstream the birth after
 // each connection, the will that the broker there publishes when the connection
-// is lost, and the farewell before a planned end. Consumers accept a "lost" only
-// for the session and connection that was born last, so a will that comes late
-// cannot overwrite a newer birth. The package knows no connection.
+// is lost, the farewell before a planned end, and heartbeats in between; and sees
+// to it that upstream goes on showing that. Consumers accept a "lost" only for the
+// session and connection that was born last, so a will that comes late cannot
+// overwrite a newer birth. The package knows no connection.
 package presence
 
 import (
 	"crypto/rand"
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"sluice/broker/topic"
@@ -33,11 +32,9 @@ type Presence struct {
 
 // New begins a session: a random id that no other process life shares.
 func New(cfg Config) *Presence {
-	return &Presence{
-		cfg:     cfg,
-		topic:   fmt.Sprintf("fleet/%s/%s/state", cfg.Group, cfg.Gateway),
-		session: rand.Text()[:16],
-	}
+	p := &Presence{cfg: cfg, session: rand.Text()[:16]}
+	p.topic = p.below("state")
+	return p
 }
 
 // state is the payload of the state topic.
@@ -73,9 +70,5 @@ func (p *Presence) Farewell(conn uint64, reason string) topic.Message {
 func now() string { return stamp(time.Now()) }
 
 func (p *Presence) message(s state) topic.Message {
-	text, err := json.Marshal(s)
-	if err != nil {
-		panic("presence: a state cannot be written as JSON: " + err.Error())
-	}
-	return topic.Message{Topic: p.topic, Payload: text, QoS: 1, Retain: true}
+	return topic.Message{Topic: p.topic, Payload: written(s), QoS: 1, Retain: true}
 }
