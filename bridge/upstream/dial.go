@@ -55,6 +55,16 @@ func (p *Path) Close() error { return p.raw.Close() }
 // the session afterwards. A refusal by the broker is an error that says what to
 // change. Either way the path is used up.
 func (p *Path) Open(ctx context.Context, will *topic.Message) (*Session, error) {
+	conn, err := p.inside(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return handshake(ctx, newWire(p.raw, conn, silence(p.cfg.KeepAlive)), p.cfg, will)
+}
+
+// inside returns the stream that MQTT runs on: TLS and WebSocket where the address
+// says so. On an error the path is closed.
+func (p *Path) inside(ctx context.Context) (net.Conn, error) {
 	conn := p.raw
 	if encrypted(p.url) {
 		secure := tls.Client(p.raw, tlsConfig(p.cfg.TLS, p.url.Hostname()))
@@ -65,13 +75,9 @@ func (p *Path) Open(ctx context.Context, will *topic.Message) (*Session, error) 
 		conn = secure
 	}
 	if strings.HasPrefix(p.url.Scheme, "ws") {
-		inside, err := upgrade(ctx, conn, p.url)
-		if err != nil {
-			return nil, err
-		}
-		conn = inside
+		return upgrade(ctx, conn, p.url)
 	}
-	return handshake(ctx, newWire(p.raw, conn, silence(p.cfg.KeepAlive)), p.cfg, will)
+	return conn, nil
 }
 
 // endpoint parses an address and fills in the port, and the path of a WebSocket.

@@ -301,7 +301,7 @@ func (hungUp) Unwrap() error { return io.EOF }
 // it does not know and takes for success, and answers to what was never asked,
 // which complete the token of a PUBLISH as if they were its PUBACK.
 func (w *wire) nextPacket() (int, error) {
-	header, body, err := w.peekHeader()
+	header, body, err := peekHeader(w.in)
 	if err != nil {
 		return 0, err
 	}
@@ -325,9 +325,9 @@ func (w *wire) nextPacket() (int, error) {
 
 // peekHeader returns the fixed header (MQTT 3.1.1, 2.2) and the length that
 // follows it.
-func (w *wire) peekHeader() (header []byte, body int, err error) {
+func peekHeader(in *bufio.Reader) (header []byte, body int, err error) {
 	for n := 2; n <= 5; n++ {
-		header, err = w.in.Peek(n)
+		header, err = in.Peek(n)
 		if err != nil {
 			return nil, 0, err
 		}

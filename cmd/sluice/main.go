@@ -54,6 +54,7 @@ func commands() []command {
 		{"monitor", "explain what others say on a line; never sends", runMonitor},
 		{"simulate", "serve the devices of a site on virtual ports", runSimulate},
 		{"queue", "show what waits for upstream, export it, drop it, send dead letters again", runQueue},
+		{"unpack", "take envelopes from a broker and publish the messages in them, once each", runUnpack},
 		{"passwd", "keep the users of the LAN broker in a password file", runPasswd},
 		{"certs", "make, show and renew the certificates of the LAN broker", runCerts},
 		{"demo", "show a whole site on simulated devices; needs nothing", runDemo},

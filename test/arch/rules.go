@@ -24,7 +24,7 @@ func sluice() Rules {
 				"bridge/queue", "bridge/upstream", "bridge/envelope", "bridge/budget", "broker/auth", "broker/certs",
 			}},
 			{"engines never import each other, so that each is tested, replaced and understood alone", []string{
-				"mapping", "drivers/bus", "drivers/sim", "broker", "bridge",
+				"mapping", "drivers/bus", "drivers/sim", "broker", "bridge", "bridge/unpack",
 			}},
 			{"the gateway's tasks see engines through interfaces of their own and meet only in package gateway", []string{
 				"gateway/poll", "gateway/publish", "gateway/presence", "gateway/homeassistant",
