@@ -151,8 +151,10 @@ func (l *link) agenda(now time.Time, p permit) time.Time {
 	if !l.quiet.IsZero() && l.leaving == "" {
 		sooner(l.quiet.Add(l.cfg.Duty.Linger))
 	}
-	if due := l.pace.due(); due.After(now) {
-		sooner(due)
+	for _, due := range []time.Time{l.pace.due(), l.proven} {
+		if due.After(now) {
+			sooner(due)
+		}
 	}
 	for _, s := range l.streams {
 		if due := s.parcel.due; len(s.parcel.records) > 0 && due.After(now) {

@@ -27,6 +27,7 @@ type link struct {
 	press      press
 	probe      probe
 	back       failBack
+	proven     time.Time // when the connection has lasted long enough to try a suspect on it
 	progressed bool      // a cursor moved
 	stalled    bool      // this side gave up
 	quiet      time.Time // since when it is not needed; zero: it is
@@ -56,6 +57,7 @@ func (l *link) run(ctx context.Context) (err error) {
 	f := feed(ctx, l.lanes)
 	defer f.end()
 	l.streams = f.streams
+	l.proven = time.Now().Add(l.suspect.proof())
 	defer l.endProbe()
 	return l.pump(ctx, f)
 }
@@ -139,6 +141,7 @@ func (l *link) pump(ctx context.Context, f *feeder) error {
 			}
 			l.landed()
 		case <-lost:
+			l.suspect.acquitted()
 			return l.session.Err()
 		case r := <-l.probe.result:
 			l.answered(r)
@@ -201,7 +204,7 @@ func (l *link) room() bool {
 		return false
 	}
 	if l.suspect.careful() {
-		return len(l.flights) == 0
+		return len(l.flights) == 0 && !l.proven.After(time.Now())
 	}
 	return l.meter.room()
 }

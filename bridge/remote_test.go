@@ -98,7 +98,7 @@ func (p *path) Open(ctx context.Context, will topic.Message) (bridge.Session, er
 	}
 	r.wills = append(r.wills, will)
 	s := &session{
-		remote: r, conn: len(r.sessions) + 1,
+		remote: r, conn: len(r.sessions) + 1, began: time.Now(),
 		sent: make(chan flight, 1024), answers: make(chan time.Time, 1024), lost: make(chan struct{}),
 	}
 	r.sessions = append(r.sessions, s)
@@ -146,6 +146,7 @@ func (r *remote) arrive(s *session, m topic.Message) verdict {
 type session struct {
 	remote  *remote
 	conn    int
+	began   time.Time
 	sent    chan flight
 	answers chan time.Time
 	lost    chan struct{}

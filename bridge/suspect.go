@@ -13,55 +13,78 @@ import (
 // So when connections end again and again soon after the same message was the
 // first to be owed, one of those on their way is a suspect. Which one only shows
 // when they are sent one at a time: a broker that hangs up may have acknowledged
-// those before it in vain. What then ends several connections by itself goes to
-// the dead letters.
+// those before it in vain.
+//
+// Links and brokers that fail end connections as well. So the suspect is tried: on
+// connections that were kept longer without it than they had lived with it, and by
+// itself. What ends several of those in a row goes to the dead letters.
 const (
 	suspectTime  = 10 * time.Second // from sending to the end of the connection
 	suspectAfter = 2                // connections, then messages go one at a time
-	guiltyAfter  = 3                // connections
+	guiltyAfter  = 3                // trials
 )
 
 // suspect is a record that upstream seems not to bear.
 type suspect struct {
-	lane  *lane
-	seq   queue.Seq
-	times int // connections in a row that ended right after it was sent, with it the first owed
-	alone int // messages still to go one at a time
+	lane   *lane
+	seq    queue.Seq
+	times  int           // connections in a row that ended right after it was sent, with it the first owed
+	trials int           // those of them that had shown to last without it
+	took   time.Duration // the longest that it took to end one
+	alone  int           // messages still to go one at a time
 }
 
 // careful reports whether only one message at a time may be on its way.
 func (s *suspect) careful() bool { return s.alone > 0 }
 
+// proof is how long a connection must have lasted before the suspect is tried on
+// it; 0: there is no trial.
+func (s *suspect) proof() time.Duration {
+	if !s.careful() || s.times == 0 {
+		return 0
+	}
+	return 2 * s.took
+}
+
 // cleared takes note that a message was acknowledged.
 func (s *suspect) cleared() { *s = suspect{alone: max(s.alone-1, 0)} }
+
+// acquitted takes note that a connection ended with nothing on its way.
+func (s *suspect) acquitted() { *s = suspect{alone: s.alone} }
 
 // suspectHead looks at what was on its way when the connection ended, all of which
 // has failed.
 func (l *link) suspectHead(ctx context.Context) error {
 	of := l.owes()
 	if len(of) == 0 {
+		l.suspect.acquitted()
 		l.doubtSaid()
 		return nil
 	}
-	head, owed, alone := of[0], l.owed(), len(l.flights) == 1
+	head, alone, took := of[0], len(l.flights) == 1, time.Since(of[0].at)
+	owed := l.owed()
 	l.flights = nil
-	if head.Gap != nil || time.Since(head.at) > suspectTime {
+	if head.Gap != nil || took > suspectTime {
 		return nil
 	}
 	s := &l.suspect
 	if s.lane != head.lane || s.seq != head.Seq {
 		*s = suspect{lane: head.lane, seq: head.Seq, alone: s.alone}
 	}
+	if alone && owed == 1 && s.proof() > 0 {
+		s.trials++
+	}
 	s.times++
+	s.took = max(s.took, took)
 	if s.times >= suspectAfter {
 		s.alone = max(s.alone, owed)
 	}
-	if s.times < guiltyAfter || owed > 1 || !alone {
+	if s.trials < guiltyAfter {
 		return nil
 	}
 	s.cleared()
 	l.progressed = true // what comes next deserves a try
-	return l.bury(ctx, head.lane, head.Record, fmt.Sprintf("upstream hung up on it %d times", guiltyAfter))
+	return l.bury(ctx, head.lane, head.Record, fmt.Sprintf("upstream hung up on it %d times, with nothing else on its way", guiltyAfter))
 }
 
 // tooLong is why what is endless is given up.
