@@ -17,7 +17,7 @@ import (
 	"sluice/gateway/durable/durabletest"
 )
 
-var courses = flag.Int("courses", 200, "random courses of the test of power cuts")
+var courses = flag.Int("courses", 100, "random courses of the test of power cuts")
 
 // life is a store between a start and its end.
 type life struct {

@@ -55,7 +55,7 @@ func TestScan(t *testing.T) {
 		7: {Device: memory()},
 		9: {Device: memory(), Ignores: []modbus.Function{modbus.Diagnostics, modbus.ReadHoldingRegisters}},
 	}})
-	code, out, err := sluice(t, "scan "+port+" -units 6-7,9 -bauds 115200,9600 -formats 8N1 -timeout 200ms")
+	code, out, err := sluice(t, "scan "+port+" -units 6-7,9 -bauds 115200,9600 -formats 8N1 -timeout 500ms")
 	if code != exitOK || err != "" {
 		t.Errorf("exit code %d, %s", code, err)
 	}

@@ -128,8 +128,8 @@ devices:
 	}
 	said, stop := simulate(t, "-c", site)
 	for _, tt := range []struct{ device, scan, want string }{
-		{"filler", "-units 254-255 -timeout 100ms", "says it is Sluice filler simulated"},
-		{"meter", "-units 7-8 -framing rtu -timeout 100ms", "unit 7 at 127.0.0.1:"},
+		{"filler", "-units 254-255 -timeout 500ms", "says it is Sluice filler simulated"},
+		{"meter", "-units 7-8 -framing rtu -timeout 500ms", "unit 7 at 127.0.0.1:"},
 		{"scale", "-units 3 -framing ascii -bauds 115200 -formats 8N1", "framing: ascii}"},
 	} {
 		_, rest, _ := strings.Cut(said, "  try: sluice test -c "+site+" -port ")
