@@ -34,7 +34,7 @@ func (s *Session) admit(e entry) Reason {
 	switch cost := e.cost(); {
 	case s.bytes+cost > s.pool.limits.SessionBytes || s.queue.len() >= s.pool.limits.Messages:
 		return Full
-	case s.pool.bytes.Load()+int64(cost) > s.pool.limits.TotalBytes:
+	case s.bytes+cost > s.pool.limits.own() && s.pool.bytes.Load()+int64(cost) > s.pool.limits.TotalBytes:
 		return Memory
 	}
 	return None

@@ -8,7 +8,7 @@ import (
 // Limits bound what sessions keep; zero values take the defaults.
 type Limits struct {
 	SessionBytes int   // queued and in flight for one session (16 MiB)
-	TotalBytes   int64 // for all of them (64 MiB)
+	TotalBytes   int64 // for all of them (64 MiB), but for a 256th of SessionBytes that each may hold in any case
 	Messages     int   // queued for one session, at most 40000, which is the default
 	Window       int   // in flight to one client, at most 16384 (1024)
 }
@@ -21,6 +21,10 @@ func (l Limits) withDefaults() Limits {
 		Window:       min(cmp.Or(l.Window, 1024), maxWindow),
 	}
 }
+
+// own is what a session may hold however much the others do: a subscriber that
+// keeps up loses nothing to those that do not.
+func (l Limits) own() int { return l.SessionBytes / 256 }
 
 // Together they leave packet identifiers free.
 const (

@@ -308,3 +308,22 @@ func (c channel) Send(b []byte) error {
 	c <- p
 	return err
 }
+
+// TestOwnShare: a session that keeps up gets its messages when others hold all the
+// memory there is.
+func TestOwnShare(t *testing.T) {
+	pool := session.NewPool(session.Limits{SessionBytes: 1 << 20, TotalBytes: 1 << 20})
+	hoarder, brisk := pool.New(), pool.New()
+	defer hoarder.Close()
+	defer brisk.Close()
+	m := &session.Message{Topic: "a"}
+	for hoarder.Deliver(m, session.Delivery{QoS: 1}) == session.None {
+	}
+	kept := 0
+	for brisk.Deliver(m, session.Delivery{QoS: 1}) == session.None {
+		kept++
+	}
+	if got := pool.Stats(); kept == 0 || got.Bytes > 1<<20+1<<12 {
+		t.Errorf("%d messages beside %d bytes", kept, got.Bytes)
+	}
+}
