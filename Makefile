@@ -25,7 +25,7 @@ say = @printf '\n== %s: %s\n' '$@'
 .NOTPARALLEL: # the steps share two cores and one screen
 
 .PHONY: test
-test: peers check unit unit32 outage cross e2e soak-bridge ## everything below that can fail: what every commit must pass
+test: peers check unit unit32 outage cross e2e soak-bridge soak-flood ## everything below that can fail: what every commit must pass
 	$(say) 'all passed'
 
 .PHONY: check
@@ -97,6 +97,13 @@ soak-bridge: peers ## the bridge between foreign publishers and brokers, while i
 	@$(GO) run ./test/soak bridge -for $(FOR)
 
 FOR ?= 45s
+
+.PHONY: soak-flood
+soak-flood: ## the LAN broker under floods of clients that mean no good, and what another client notices
+	$(say) 'floods of $(FLOOD) each'
+	@$(GO) run ./test/soak flood -for $(FLOOD)
+
+FLOOD ?= 3s
 
 .PHONY: libmodbus
 libmodbus: ## installs what only these two benchmarks need, when it is missing

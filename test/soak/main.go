@@ -3,6 +3,7 @@
 //
 //	go run ./test/soak bus [-for 30m] [-v]
 //	go run ./test/soak bridge [-for 5m] [-upstream mosquitto|nats|rabbitmq]
+//	go run ./test/soak flood [-for 20s]
 //
 // bus is about lines. The gateway is a process of its own, on real pseudo-terminals
 // with more polls than they can carry, and may take no wrong value for an answer.
@@ -42,8 +43,10 @@ func run(ctx context.Context, args []string) error {
 	switch {
 	case len(args) == 3 && args[0] == childName:
 		return gatewayProcess(ctx, args[1], args[2])
-	case len(args) == 0 || args[0] != "bus" && args[0] != "bridge":
-		return errors.New("name what to soak: bus or bridge")
+	case len(args) == 2 && args[0] == floodChildName:
+		return floodedBroker(ctx, args[1])
+	case len(args) == 0 || args[0] != "bus" && args[0] != "bridge" && args[0] != "flood":
+		return errors.New("name what to soak: bus, bridge or flood")
 	}
 	f := flag.NewFlagSet("soak "+args[0], flag.ContinueOnError)
 	if args[0] == "bridge" {
@@ -53,6 +56,13 @@ func run(ctx context.Context, args []string) error {
 			return err
 		}
 		return soakBridges(ctx, *only, *span)
+	}
+	if args[0] == "flood" {
+		span := f.Duration("for", 20*time.Second, "how long each")
+		if err := f.Parse(args[1:]); err != nil {
+			return err
+		}
+		return soakFloods(ctx, *span)
 	}
 	span := f.Duration("for", 30*time.Minute, "how long")
 	verbose := f.Bool("v", false, "what the gateway logs")
