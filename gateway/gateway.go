@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 
 	"sluice/bridge"
 	"sluice/bridge/budget"
@@ -45,6 +46,7 @@ type Gateway struct {
 	broker    *broker.Broker
 	publish   *publish.Publisher
 	announcer *homeassistant.Announcer
+	reporter  *presence.Reporter
 	ports     []*port // of the buses
 	buses     []*bus.Bus
 	listeners []*tcp.Listener // for buses that dial in
@@ -63,12 +65,13 @@ type Gateway struct {
 func New(cfg *config.Config, opt Options) (*Gateway, error) {
 	g := &Gateway{log: opt.Log, watch: upstream.NewWatch(opt.Log), ready: make(chan struct{})}
 	messages := messagesOf(cfg)
+	messages.Stopped = "gateway stopped"
 	var err error
 	g.announcer = homeassistant.New(announced(cfg, opt), func(ctx context.Context, m topic.Message) error { return g.broker.Publish(ctx, m) }, opt.Log)
 	if err = g.openRetained(opt.StateDir); err != nil {
 		return nil, err
 	}
-	g.broker, err = g.lanBroker(cfg, opt, append(messages.Topics(), g.announcer.Topics()...))
+	g.broker, err = g.lanBroker(cfg, opt, slices.Concat(messages.Topics(), told(cfg.Status), []string{presence.BridgeTopics}, g.announcer.Topics()))
 	if err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
@@ -83,6 +86,7 @@ func New(cfg *config.Config, opt Options) (*Gateway, error) {
 			return nil, errors.Join(err, g.Close())
 		}
 	}
+	g.reporter = presence.NewReporter(g.reported(cfg), opt.Log)
 	me := presence.New(presence.Config{Group: cfg.Group, Gateway: cfg.Gateway, Version: opt.Version, Config: cfg.Digest})
 	for _, b := range cfg.Bridges {
 		if err := g.addBridge(b, cfg.Bridges, me, opt.StateDir); err != nil {
@@ -165,7 +169,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	if g.retained != nil {
 		files = append(files, g.retained)
 	}
-	stages := []stage{files, {g.broker, g.watch}, append(tasks(g.keepers), tasks(g.bridges)...), {g.publish, g.announcer}, tasks(g.listeners), tasks(g.buses), tasks(g.pollers)}
+	stages := []stage{files, {g.broker, g.watch}, append(tasks(g.keepers), tasks(g.bridges)...), {g.publish, g.announcer, g.reporter}, tasks(g.listeners), tasks(g.buses), tasks(g.pollers)}
 	err := runStages(ctx, g.log, func() { close(g.ready) }, stages...)
 	return errors.Join(err, g.Close())
 }

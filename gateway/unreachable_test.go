@@ -104,7 +104,7 @@ broker: {listen: [{address: "127.0.0.1:0"}]}
 	var gone outage
 	values := make(chan string, 16)
 	tap := func(m topic.Message) (func(context.Context) error, error) {
-		if strings.HasPrefix(m.Topic, "plant/there/") {
+		if strings.HasPrefix(m.Topic, "plant/there/value") {
 			values <- fmt.Sprint(string(m.Payload), gone.known.Load())
 		}
 		return nil, nil

@@ -15,7 +15,7 @@ import (
 
 func bridgeConfig(c config.Bridge, me *presence.Presence, keeper *presence.Keeper, linkUp <-chan struct{}) bridge.Config {
 	return bridge.Config{
-		ID: c.ID, Send: rules(c.Send), Receive: rules(c.Receive), KeepAlive: c.KeepAlive, LinkUp: linkUp,
+		ID: c.ID, Send: append([]bridge.Rule{{Match: presence.BridgeTopics, Drop: true}}, rules(c.Send)...), Receive: rules(c.Receive), KeepAlive: c.KeepAlive, LinkUp: linkUp,
 		LiveFirst: liveFirst(c.Queue), LateTo: c.Queue.LateTo,
 		Envelopes: bridge.Envelopes{To: c.Envelope.To, Gateway: c.Envelope.From, Age: c.Envelope.Age, Size: c.Envelope.Size},
 		DialTime:  c.Profile.Dial, OpenTime: c.Profile.Open, Doubt: c.Profile.Doubt, Patience: c.Profile.Patience,

@@ -40,8 +40,8 @@ func deviceKeys() []string {
 
 // ReadDevices reads the lists `devices` of a site's files. The buses named must
 // be among the site's. A device with `units` stands for one device each; those
-// that are not enabled are checked and left out.
-func ReadDevices(lists []Node, site Site) []Device {
+// that are not enabled are checked, too.
+func ReadDevices(lists []Node, site Site) (enabled, disabled []Device) {
 	r := &deviceReader{Site: site, byID: map[string]Node{}, taken: map[string]bool{}, at: map[unitOnBus]string{}}
 	var items []Node
 	for _, list := range lists {
@@ -52,11 +52,14 @@ func ReadDevices(lists []Node, site Site) []Device {
 			r.byID[id.Text()] = item
 		}
 	}
-	var devices []Device
 	for _, item := range items {
-		devices = append(devices, r.read(item)...)
+		if devices, on := r.read(item); on {
+			enabled = append(enabled, devices...)
+		} else {
+			disabled = append(disabled, devices...)
+		}
 	}
-	return devices
+	return enabled, disabled
 }
 
 // deviceReader reads the devices of a site.
@@ -73,7 +76,7 @@ type unitOnBus struct {
 }
 
 // read reads one item of the list: one device, or one for each of its units.
-func (r *deviceReader) read(item Node) []Device {
+func (r *deviceReader) read(item Node) (devices []Device, enabled bool) {
 	own := item.As("device").Map(deviceKeys()...)
 	id := own.Need("id", "main-meter")
 	own = own.Named(fmt.Sprintf("device %q", id.Text()))
@@ -94,17 +97,13 @@ func (r *deviceReader) read(item Node) []Device {
 	} else {
 		units[0] = modbus.UnitID(m.Need("unit", "1").Int(first, last, 0))
 	}
-	enabled := m.Get("enabled").Bool(true)
-	devices := make([]Device, 0, len(units))
+	enabled = m.Get("enabled").Bool(true)
 	for _, u := range units {
 		d := d.forUnit(u, several)
 		r.claim(item, &d, enabled)
 		devices = append(devices, d)
 	}
-	if !enabled {
-		return nil
-	}
-	return devices
+	return devices, enabled
 }
 
 // device reads what all units of an item have in common.

@@ -22,7 +22,7 @@ func readSite(t *testing.T, points string) mapping.Device {
 	}
 	f := mapping.NewFile("site.yaml", []byte(text))
 	site := mapping.Site{Buses: []mapping.Bus{{ID: "b", Settings: mapping.DefaultSettings}}}
-	devices := mapping.ReadDevices([]mapping.Node{f.Root(&doc).Map("devices").Get("devices")}, site)
+	devices, _ := mapping.ReadDevices([]mapping.Node{f.Root(&doc).Map("devices").Get("devices")}, site)
 	if err := f.Problems.Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,8 @@ type Config struct {
 	Group         string // the fleet it belongs to
 	Buses         []Bus
 	Devices       []mapping.Device
+	Disabled      []mapping.Device // that are not asked
+	Status        []string         // on which the state of Devices and then of Disabled is told; empty: that of one is not; nil: none is
 	Outputs       []publish.Output // how readings become messages; never empty
 	HomeAssistant bool             // announce the points to it
 	Broker        Broker

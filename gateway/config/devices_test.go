@@ -43,7 +43,7 @@ var examples = []struct {
 	{"janitza-umg96rm", "holding 0x4A38=43668000 holding 0x4A52=c49a5000 holding 0x4A6A=42480ccd holding 0x4A7C=47c0e6b7",
 		"voltage-l1=230.5 power=-1234.5 frequency=50.0125 import-energy=98.76543"},
 	{"growatt", "input 0x0000=0001 input 0x0023=00003039 input 0x0025=1389 input 0x0026=0901 input 0x0037=0012d687 input 0x005D=ffce",
-		"status=normal power=1234.5 frequency=50.01 voltage-l1=230.5 energy-total=123456.7 temperature=-5"},
+		"state=normal power=1234.5 frequency=50.01 voltage-l1=230.5 energy-total=123456.7 temperature=-5"},
 	{"sunspec-inverter", "holding 0x9C44=416363656c6c holding 0x9C88=04d2 holding 0x9C8C=fffe holding 0x9C94=3039 holding 0x9C95=ffff " +
 		"holding 0x9C8B=ffff holding 0x9C96=1388 holding 0x9C97=fffe holding 0x9C9E=0012d687 holding 0x9CAC=0004",
 		"manufacturer=Accell current=12.34 current-l3=bad power=1234.5 frequency=50 energy=1234567 state=mppt"},

@@ -36,8 +36,9 @@ func (r *reader) site(root mapping.Node) *Config {
 	r.siteID, r.gateway = c.Site, c.Gateway
 	r.defaults, r.timed = mapping.ReadSettings(m.Get("defaults")), m.Get("defaults").Has("timeout")
 	c.Buses = r.buses(m.Need("buses", `[{id: rs485, port: /dev/ttyUSB0, baud: 9600, format: 8N1}]`))
-	c.Devices = r.devices(m, c.Buses)
+	c.Devices, c.Disabled = r.devices(m, c.Buses)
 	c.Outputs = r.outputs(m.Get("publish"), m.Get("outputs"), c.Devices)
+	c.Status = r.status(m.Get("publish"), c)
 	c.Broker = r.broker(m.Get("broker"))
 	r.lan = c.Broker.addresses()
 	r.checkListens(r.lan)
@@ -47,7 +48,7 @@ func (r *reader) site(root mapping.Node) *Config {
 }
 
 // devices reads the devices of the site file and of those it includes.
-func (r *reader) devices(m mapping.Map, buses []Bus) []mapping.Device {
+func (r *reader) devices(m mapping.Map, buses []Bus) (enabled, disabled []mapping.Device) {
 	parts := r.included(part{m, r.path, []string{r.path}})
 	library := newLibrary(r.files)
 	library.add(m.Get("templates"))
@@ -67,11 +68,11 @@ func (r *reader) devices(m mapping.Map, buses []Bus) []mapping.Device {
 	if len(lists) == 0 {
 		m.Need("devices", `[{id: main-meter, bus: rs485, unit: 1, points: [...]}]`)
 	}
-	devices := mapping.ReadDevices(lists, mapping.Site{
+	enabled, disabled = mapping.ReadDevices(lists, mapping.Site{
 		Settings: r.defaults, Buses: mappingBuses(buses), Labels: mapping.ReadLabels(m.Get("labels").As("labels"), nil), Templates: library,
 	})
 	library.check()
-	return devices
+	return enabled, disabled
 }
 
 // file returns the path that stands at n, relative ones taken from the folder

@@ -10,6 +10,7 @@ import (
 
 	"sluice/broker/topic"
 	"sluice/mapping"
+	"sluice/mapping/payload"
 	"sluice/mapping/point"
 )
 
@@ -26,6 +27,10 @@ type Config struct {
 	Site, Gateway string
 	Devices       []mapping.Device
 	Outputs       []Output
+
+	// Stopped is the reason for which all values are called stale when Run ends; empty:
+	// they are left as they are.
+	Stopped string
 }
 
 // Publisher publishes the readings of all buses.
@@ -38,6 +43,8 @@ type Publisher struct {
 	touched []*group  // by the batch at hand
 	buf     []byte
 	failing bool
+	parting bool             // only what is stale is left to be said
+	stopped string           // why values are stale in the end
 	clumsy  map[*Output]bool // whose template has failed
 }
 
@@ -60,7 +67,7 @@ type place struct {
 func New(cfg Config, sink Sink, log *slog.Logger) *Publisher {
 	p := &Publisher{
 		sink: sink, log: log, batches: make(chan []point.Reading, queued),
-		points: map[pointID]*outlet{}, clumsy: map[*Output]bool{},
+		points: map[pointID]*outlet{}, clumsy: map[*Output]bool{}, stopped: cfg.Stopped,
 	}
 	groups := map[groupID]*group{}
 	cfg.each(func(o *Output, d *mapping.Device, pt *mapping.Point) { p.connect(&cfg, o, d, pt, groups) })
@@ -79,8 +86,8 @@ func (p *Publisher) Emit(ctx context.Context, readings []point.Reading) {
 	}
 }
 
-// Run publishes until ctx is cancelled, and then what is queued already and what
-// swinging doors hold back.
+// Run publishes until ctx is cancelled, and then what is queued already, what
+// swinging doors hold back. The last word is that all values are stale from now on.
 func (p *Publisher) Run(ctx context.Context) error {
 	for {
 		select {
@@ -100,6 +107,7 @@ func (p *Publisher) drain(ctx context.Context) {
 			p.publish(ctx, readings)
 		default:
 			p.flush(ctx)
+			p.part(ctx)
 			return
 		}
 	}
@@ -111,6 +119,25 @@ func (p *Publisher) flush(ctx context.Context) {
 		if held, ok := o.gate.flush(); ok {
 			p.routes(ctx, o, []point.Reading{held})
 		}
+	}
+}
+
+// part says of all values that nobody asks for them any more.
+func (p *Publisher) part(ctx context.Context) {
+	if p.stopped == "" {
+		return
+	}
+	p.touched, p.parting = p.touched[:0], true
+	for _, o := range p.order {
+		last := o.gate.last
+		if last.Value.Kind() == point.None || last.Quality == point.Stale || o.gate.rule.Steps { // a step would be added twice
+			continue
+		}
+		last.Quality, last.Reason = point.Stale, p.stopped
+		p.take(ctx, o, last)
+	}
+	for _, g := range p.touched {
+		p.say(ctx, g.lane, g.full())
 	}
 }
 
@@ -163,7 +190,7 @@ func (p *Publisher) touch(g *group) {
 // say publishes a message about readings, if there are any and the form has a way
 // to say it.
 func (p *Publisher) say(ctx context.Context, l lane, readings []point.Reading) {
-	if len(readings) == 0 {
+	if len(readings) == 0 || p.parting && l.output.Format.Form == payload.Value { // which has no word for stale
 		return
 	}
 	out, ok, err := l.writer.Append(p.buf[:0], readings)
