@@ -193,6 +193,9 @@ func (b *Bridge) Ready() <-chan struct{} { return b.ready }
 func (b *Bridge) Run(ctx context.Context) error {
 	close(b.ready)
 	defer b.discard()
+	if err := b.queue.Rebury(); err != nil {
+		b.log.Warn("a dead letter may be tried once more, and be there twice then", "err", err)
+	}
 	var r retry
 	for {
 		if b.await(ctx) != nil {

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -29,7 +30,7 @@ var errLetter = errors.New("not a dead letter of this version")
 // Bury moves the message r from the lane to the dead letters, because of why. It
 // returns once the letter is on flash; until then, and after an error, the
 // message stays where it is. After a crash the letter may be there and the
-// message too.
+// message too, until Rebury.
 func (l *Lane) Bury(ctx context.Context, r Record, why string) error {
 	log, err := l.folder.get()
 	if err == nil {
@@ -42,6 +43,34 @@ func (l *Lane) Bury(ctx context.Context, r Record, why string) error {
 		return fmt.Errorf("bury message %d: %w", r.Seq, err)
 	}
 	return nil
+}
+
+// Rebury buries again what a crash has brought back: the messages that wait in their
+// lanes though there are letters of them. A letter whose number means another
+// message by now, in a lane that was begun anew, is of none.
+func (q *Queue) Rebury() error {
+	var errs []error
+	_, err := q.eachLetter(func(l Letter) bool {
+		errs = append(errs, q.rebury(l))
+		return false
+	}, nil)
+	return errors.Join(append(errs, err)...)
+}
+
+func (q *Queue) rebury(l Letter) error {
+	lane, known := q.lanes[l.Lane]
+	if !known {
+		return nil
+	}
+	log, err := lane.folder.get()
+	if err != nil || l.Seq < log.Acked() {
+		return err
+	}
+	rec, ok, err := log.NewReader(l.Seq).Next()
+	if !ok || err != nil || rec.Seq != l.Seq || !bytes.Equal(rec.Data, appendRecord(nil, l.Message, l.At, l.Epoch)) {
+		return err
+	}
+	return log.Bury(l.Seq)
 }
 
 // write stores a letter and returns once it is on flash.

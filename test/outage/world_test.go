@@ -174,31 +174,49 @@ func (w *world) envelopes() {
 }
 
 // arrived is what the broker's judge calls.
-func (w *world) arrived(m remote.Message) {
+func (w *world) arrived(m remote.Message) { w.take(w.inside(m)) }
+
+// take takes note of what the broker has taken.
+func (w *world) take(arrivals []arrival) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.arrivals = append(w.arrivals, arrivals...)
+}
+
+// inside returns what of the queue came with m.
+func (w *world) inside(m remote.Message) (all []arrival) {
+	came := func(inside topic.Message, n name) {
+		lane, late := strings.CutPrefix(inside.Topic, "late/")
+		all = append(all, arrival{numbered(queue.Name(lane), inside.Payload), late, m.Conn, m.At, len(inside.Payload), n})
+	}
 	switch m.Topic {
 	case "state", "lost":
 	case "envelopes":
 		e, err := envelope.Open(m.Payload)
 		if err != nil {
 			w.Error(err)
-			return
 		}
 		for i, inside := range e.Messages {
-			w.note(m, inside, name{e.Lane, e.Epoch, e.First + uint64(i)})
+			came(inside, name{e.Lane, e.Epoch, e.First + uint64(i)})
 		}
 	default:
-		w.note(m, topic.Message{Topic: m.Topic, Payload: m.Payload}, name{})
+		came(topic.Message{Topic: m.Topic, Payload: m.Payload}, name{})
 	}
+	return all
 }
 
-// note takes note of a message that came in m.
-func (w *world) note(m remote.Message, inside topic.Message, n name) {
-	lane, late := strings.CutPrefix(inside.Topic, "late/")
-	w.arrivals = append(w.arrivals, arrival{
-		id{queue.Name(lane), binary.BigEndian.Uint32(inside.Payload)}, late, m.Conn, m.At, len(inside.Payload), n,
-	})
+func numbered(lane queue.Name, payload []byte) id { return id{lane, binary.BigEndian.Uint32(payload)} }
+
+// letters returns the dead letters, and how often there is one of each message.
+func (w *world) letters() map[id]int {
+	found := map[id]int{}
+	if _, err := w.queue.DropDead(func(l queue.Letter) bool {
+		found[numbered(l.Lane, l.Message.Payload)]++
+		return false
+	}); err != nil {
+		w.Error(err)
+	}
+	return found
 }
 
 // drained waits until nothing waits, at most so long.
