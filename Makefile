@@ -130,6 +130,7 @@ peers: ## installs what the tests talk to, when it is missing (Debian and npm pa
 	need tinyproxy-bin command -v tinyproxy; \
 	need microsocks command -v microsocks; \
 	need e2fsprogs command -v mkfs.ext4; \
+	need iproute2 command -v ip; \
 	need mbpoll command -v mbpoll; \
 	need python3-pymodbus /usr/bin/python3 -c 'import pymodbus'; \
 	need qemu-user-static command -v qemu-arm-static; \

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	_ "time/tzdata" // the tests need it, wherever they run
 
 	"sluice/bridge/cron"
 )
@@ -40,7 +41,7 @@ func TestNext(t *testing.T) {
 func TestClockChange(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
-		t.Skip("no time zones here")
+		t.Fatal(err)
 	}
 	s, err := cron.Parse("30 2 * * *")
 	if err != nil {
@@ -54,7 +55,7 @@ func TestClockChange(t *testing.T) {
 	}
 	saoPaulo, err := time.LoadLocation("America/Sao_Paulo")
 	if err != nil {
-		t.Skip("no time zones here")
+		t.Fatal(err)
 	}
 	s, _ = cron.Parse("30 2 5 11 *") // on the 4th the day began at one
 	if got, want := s.Next(time.Date(2018, 11, 1, 0, 0, 0, 0, saoPaulo)), time.Date(2018, 11, 5, 2, 30, 0, 0, saoPaulo); !got.Equal(want) {

@@ -2,6 +2,11 @@
 // 6): it answers the HTTP request of a client and then is a net.Conn. The broker
 // uses it on connections that it has accepted itself. It knows no packets of MQTT,
 // no extensions of WebSocket and no client side.
+//
+// It is not the library that bridge/upstream dials with: that keeps two buffers for
+// every connection from before anybody is known, takes a read that met its deadline
+// for the end, where the broker reads on, answers in its own time limits, and wants
+// an HTTP server around it, which would have to be bounded as Accept is.
 package websocket
 
 import (
