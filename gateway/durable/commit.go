@@ -34,6 +34,9 @@ func (l *Log) turn() bool {
 	l.mu.Lock()
 	closing := l.closing
 	l.mu.Unlock()
+	if l.troubled() {
+		l.renew()
+	}
 	for b := l.due(); b != nil; b = l.due() {
 		if !l.commit(b) {
 			break
@@ -109,6 +112,7 @@ func (l *Log) commit(b *batch) bool {
 	if err != nil {
 		l.abandon()
 		l.rewriting(err)
+		l.renew()
 		acc, err = l.write(b)
 	}
 	if err != nil {
@@ -203,6 +207,9 @@ func (l *Log) saveCursor() error {
 	l.mu.Unlock()
 	before := l.disk.cursorBad
 	err := l.disk.writeCursor(end, acc)
+	if err != nil && l.renew() {
+		err = l.disk.writeCursor(end, acc)
+	}
 	switch after := l.disk.cursorBad; {
 	case after && !before:
 		l.opt.Log.Warn("queue cannot save its cursor", "err", err)

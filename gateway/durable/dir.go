@@ -7,12 +7,16 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"syscall"
 )
 
 // dir is the FS of a directory on disk. It holds two descriptors: the root that
 // names are resolved in, and the directory itself, to lock and to sync it.
 type dir struct {
+	path string
+
+	mu   sync.RWMutex // held by whoever opens files: renew changes what follows
 	root *os.Root
 	self *os.File
 }
@@ -22,6 +26,19 @@ func openDir(path string) (*dir, error) {
 	if err := makeDir(path); err != nil {
 		return nil, err
 	}
+	d, err := visit(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.lock(); err != nil {
+		d.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return d, nil
+}
+
+// visit returns the directory, not locked.
+func visit(path string) (*dir, error) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
 		return nil, err
@@ -31,12 +48,7 @@ func openDir(path string) (*dir, error) {
 		root.Close()
 		return nil, err
 	}
-	d := &dir{root: root, self: self}
-	if err := d.lock(); err != nil {
-		d.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return d, nil
+	return &dir{path: path, root: root, self: self}, nil
 }
 
 func (d *dir) lock() error {
@@ -47,7 +59,14 @@ func (d *dir) lock() error {
 	return err
 }
 
+func (d *dir) unlock() {
+	control(d.self, func(fd int) error { return syscall.Flock(fd, syscall.LOCK_UN) })
+}
+
+// Open may be called from any goroutine.
 func (d *dir) Open(name string) (File, error) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
 	f, err := d.root.OpenFile(name, os.O_RDWR, 0)
 	if errors.Is(err, syscall.EROFS) { // what is there can still be read
 		return d.openFrozen(name)

@@ -49,7 +49,7 @@ func OpenFiles(path string) (*Files, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Files{dir: &readOnly{dir{root: root}}}
+	f := &Files{dir: &readOnly{&dir{root: root}}}
 	if err := f.read(); err != nil {
 		return nil, errors.Join(fmt.Errorf("read queue %s: %w", path, err), root.Close())
 	}
@@ -230,6 +230,6 @@ func (f *Files) Backlog() iter.Seq2[Record, error] {
 }
 
 // readOnly is a directory in which nothing can be changed.
-type readOnly struct{ dir }
+type readOnly struct{ *dir }
 
 func (d *readOnly) Open(name string) (File, error) { return d.openFrozen(name) }

@@ -158,6 +158,7 @@ func (l *Log) recoverFile(seg *segment, f File) (end Seq, keep bool, err error) 
 	if err := l.disk.rewrite(f, h, last); err != nil {
 		return 0, false, err
 	}
+	l.disk.mark = mark{seg, h.epoch}
 	if keep {
 		l.disk.tail = &tail{segment: seg, file: f, header: h, off: last.off}
 	}

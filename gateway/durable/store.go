@@ -21,6 +21,8 @@ type store struct {
 	serial      uint64   // of the last name given to a free file
 	renamed     bool     // a spare may still have its old name on the medium
 	tail        *tail    // nil: the next frame begins a segment
+	mark        mark     // of the last frame
+	lost        bool     // where the path leads now the log is not
 	newest      slot     // of the cursor, when it was read
 	generation  uint64   // of the newest cursor slot
 	cursor      Seq      // acked, as the cursor file has it
@@ -136,6 +138,7 @@ func (s *store) append(frame []byte, h head) error {
 		return err
 	}
 	t.off += int64(len(frame))
+	s.mark = mark{t.segment, t.header.epoch}
 	return nil
 }
 
@@ -150,6 +153,9 @@ func (s *store) abandon() {
 // recycle makes a spare of a segment file, or removes it when there are enough
 // and more files than minFiles, or more than maxFiles.
 func (s *store) recycle(seg *segment, minFiles, maxFiles int) error {
+	if s.mark.segment == seg {
+		s.mark = mark{}
+	}
 	if len(s.spares) >= maxSpares && s.files > minFiles || s.files > maxFiles {
 		return s.remove(seg.name)
 	}

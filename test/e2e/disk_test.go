@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 )
 
 // These commands need root: they make and break real filesystems. Without it the
@@ -83,6 +84,27 @@ func unfill(ts *testscript.TestScript, neg bool, args []string) {
 //	remount ro|rw FOLDER
 func remount(ts *testscript.TestScript, neg bool, args []string) {
 	mustRun(ts, "mount", "-o", "remount,"+args[0], ts.MkAbs(args[1]))
+}
+
+// yank makes everything on an ext4 fail from now on, as when its device was pulled
+// out. insert mounts what was on the medium by then from another device, though
+// somebody has files of the old one open.
+//
+//	yank FOLDER
+//	insert FOLDER
+func yank(ts *testscript.TestScript, neg bool, args []string) {
+	const shutdown, logFlush = 0x8004587d, 1 // EXT4_IOC_SHUTDOWN; what was synced is on the medium
+	f, err := os.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer f.Close()
+	ts.Check(unix.IoctlSetPointerInt(int(f.Fd()), shutdown, logFlush))
+}
+
+func insert(ts *testscript.TestScript, neg bool, args []string) {
+	folder := ts.MkAbs(args[0])
+	mustRun(ts, "umount", "--lazy", folder)
+	mustRun(ts, "cp", "--sparse=always", folder+".image", folder+".again")
+	mount(ts, folder, "-o", "loop", folder+".again")
 }
 
 func mustRun(ts *testscript.TestScript, name string, args ...string) {

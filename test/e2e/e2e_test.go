@@ -104,6 +104,8 @@ func TestScripts(t *testing.T) {
 			"fill":       fill,
 			"unfill":     unfill,
 			"remount":    remount,
+			"yank":       yank,
+			"insert":     insert,
 			"publish":    publish,
 			"balance":    balance,
 			"certify":    certificates,
