@@ -44,6 +44,10 @@ type Session interface {
 	// channel yields one value: nil after the PUBACK, else an error.
 	Publish(m topic.Message) (acked <-chan error)
 
+	// Send sends m with QoS 0 behind all before it and never blocks; false means that
+	// it does not.
+	Send(m topic.Message) bool
+
 	// Lost is closed when the connection has ended and every channel of Publish
 	// holds its value.
 	Lost() <-chan struct{}
@@ -131,6 +135,8 @@ type Bridge struct {
 	log   *slog.Logger
 	ready chan struct{}
 
+	straight straight
+
 	// Of Run alone.
 	conn     uint64
 	ways     ways
@@ -161,15 +167,16 @@ func New(cfg Config, q *queue.Queue, dial Dialer, log *slog.Logger) *Bridge {
 	cfg.DialTime = cmp.Or(cfg.DialTime, dialTime)
 	cfg.OpenTime = cmp.Or(cfg.OpenTime, openTime)
 	b := &Bridge{
-		cfg:    cfg,
-		queue:  q,
-		ways:   ways{dials: append([]Dialer{dial}, cfg.Failover...)},
-		pace:   pace{Rate: cfg.Rate},
-		last:   meter{minDoubt: cfg.Doubt, minPatience: cfg.Patience},
-		log:    log.With("bridge", cfg.ID),
-		ready:  make(chan struct{}),
-		saying: make(chan struct{}, 1),
-		stats:  Stats{Since: time.Now()},
+		cfg:      cfg,
+		queue:    q,
+		ways:     ways{dials: append([]Dialer{dial}, cfg.Failover...)},
+		pace:     pace{Rate: cfg.Rate},
+		last:     meter{minDoubt: cfg.Doubt, minPatience: cfg.Patience},
+		log:      log.With("bridge", cfg.ID),
+		ready:    make(chan struct{}),
+		saying:   make(chan struct{}, 1),
+		straight: newStraight(),
+		stats:    Stats{Since: time.Now()},
 	}
 	b.last.urgent = len(cfg.LiveFirst) > 0 || slices.ContainsFunc(cfg.Send, func(r Rule) bool { return r.Lane == queue.Alarm && !r.Drop })
 	for i, name := range queue.Names() {

@@ -36,11 +36,12 @@ type link struct {
 
 // flight is one record on its way, or several in an envelope, or what is said.
 type flight struct {
-	*stream      // nil: it is not of the queue
-	queue.Record // the first
+	*stream           // nil: it is not of the queue
+	queue.Record      // the first
+	straight     bool // past the queue
 	last         queue.Seq
 	count        int
-	bytes        int
+	bytes        int // that the PUBACK answers for
 	at           time.Time
 	acked        <-chan error
 }
@@ -135,6 +136,7 @@ func (l *link) pump(ctx context.Context, f *feeder) error {
 		select {
 		case <-more:
 		case <-l.saying:
+		case <-l.straight.more:
 		case err := <-head:
 			if err != nil {
 				return errors.Join(err, l.suspectHead(ctx))
@@ -168,10 +170,17 @@ func (l *link) fill(ctx context.Context, f *feeder, lanes int) error {
 			}
 			continue
 		}
+		if l.straight.turn && l.pass(lanes) {
+			continue
+		}
 		r, ok := f.take(lanes)
+		if !ok && l.pass(lanes) {
+			continue
+		}
 		if !ok {
 			return nil
 		}
+		l.straight.turn = true
 		if r.err != nil {
 			return r.err
 		}
@@ -212,11 +221,11 @@ func (l *link) room() bool {
 // send sends m, which holds the records, late ones so many.
 func (l *link) send(m topic.Message, records []fed, late int) {
 	head, last := records[0], records[len(records)-1]
-	f := flight{stream: head.stream, Record: head.Record, last: last.Seq, count: len(records), bytes: size(m), at: time.Now()}
+	f := flight{stream: head.stream, Record: head.Record, last: last.Seq, count: len(records), at: time.Now()}
 	f.acked = l.session.Publish(m)
+	f.bytes = l.meter.sent(f.at, size(m))
 	l.flights = append(l.flights, f)
-	l.meter.sent(f.at, f.bytes)
-	l.pace.sent(f.at, f.bytes)
+	l.pace.sent(f.at, size(m))
 	again := 0
 	for _, r := range records {
 		if r.Gap != nil {
@@ -246,7 +255,9 @@ func (l *link) landed() {
 		l.faded()
 	}
 	if f.said() {
-		l.heard()
+		if !f.straight {
+			l.heard()
+		}
 		l.update(l.show)
 		return
 	}

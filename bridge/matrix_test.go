@@ -34,7 +34,7 @@ var matrix = []struct {
 		[]string{"full-tmpfs.txtar", "full-ext4.txtar", "gateway/durable/TestDiskFull", "gateway/durable/TestReserve"}},
 	{"a sync fails, the disk fails or is read-only",
 		"nothing of that commit is acknowledged, what waits is written elsewhere, and tried again",
-		[]string{"broken-disk.txtar", "gateway/durable/TestFailedSync", "gateway/durable/TestFailedSyncThenKilled", "gateway/durable/TestFailedDisk"}},
+		[]string{"broken-disk.txtar", "mounted-anew.txtar", "gateway/durable/TestGoesOnWhereItsPathLeads", "gateway/durable/TestFailedSync", "gateway/durable/TestFailedSyncThenKilled", "gateway/durable/TestFailedDisk"}},
 	{"the disk cannot be read",
 		"a lane is never taken for empty; the others run",
 		[]string{"gateway/durable/TestReadErrorAtStart", "gateway/durable/TestReadError", "bridge/queue/TestDiskAwayAtStart", "bridge/TestUnreadableLaneLetsWhatIsOwedLand"}},

@@ -38,6 +38,7 @@ const (
 // window and how long a silence may be.
 type meter struct {
 	owed, flights int // bytes and messages on their way
+	spoken        int // bytes of those owed that are answered for by whatever is sent next
 	biggest       int // bytes, of those sent since nothing was owed
 	window        int // bytes
 	progress      time.Time
@@ -73,7 +74,7 @@ func (m *meter) born(now time.Time, rtt time.Duration) {
 		m.rate, m.limit = 0, false
 	}
 	m.rttMin, m.srtt = rtt, rtt
-	m.flights, m.owed, m.progress = 0, 0, now
+	m.flights, m.owed, m.spoken, m.progress = 0, 0, 0, now
 	if m.rate > 0 {
 		m.resize()
 	}
@@ -89,8 +90,9 @@ func (m *meter) room() bool {
 	return false
 }
 
-// sent takes note of a message of n bytes.
-func (m *meter) sent(now time.Time, n int) {
+// sent takes note of a message of n bytes, and returns how many its PUBACK answers
+// for.
+func (m *meter) sent(now time.Time, n int) int {
 	if m.flights == 0 {
 		if now.Sub(m.progress) > idle {
 			m.restart(time.Time{})
@@ -100,9 +102,18 @@ func (m *meter) sent(now time.Time, n int) {
 	m.flights++
 	m.owed += n
 	m.biggest = max(m.biggest, n)
+	n += m.spoken
+	m.spoken = 0
+	return n
 }
 
-// acked takes note of the PUBACK of a message of n bytes that was sent rtt ago.
+// spoke takes note of a message of n bytes that has no answer of its own.
+func (m *meter) spoke(n int) {
+	m.owed += n
+	m.spoken += n
+}
+
+// acked takes note of a PUBACK that answers for n bytes and was asked for rtt ago.
 func (m *meter) acked(now time.Time, n int, rtt time.Duration) {
 	m.flights--
 	m.owed -= n

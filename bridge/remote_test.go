@@ -177,6 +177,16 @@ func (s *session) Publish(m topic.Message) <-chan error {
 	return acked
 }
 
+func (s *session) Send(m topic.Message) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.QoS = unanswered
+	s.sent <- flight{m, time.Now()}
+	return s.err == nil
+}
+
+const unanswered = 100 // marks what was sent with QoS 0
+
 func (s *session) Lost() <-chan struct{} { return s.lost }
 
 func (s *session) Err() error {
@@ -255,7 +265,7 @@ func (s *session) carry() {
 			case withhold:
 				silent = true
 			}
-			if !silent {
+			if !silent && f.message.QoS != unanswered {
 				s.answers <- f.at.Add(s.remote.rtt)
 			}
 		case <-s.lost:

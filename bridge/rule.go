@@ -24,7 +24,11 @@ type Rule struct {
 	To    string
 	Strip string
 
-	Lane  queue.Name // of what is sent; empty: telemetry
+	// Straight sends with QoS 0, at once or, while there is no connection or no room,
+	// not at all: nothing is queued.
+	Straight bool
+
+	Lane  queue.Name // of what is sent otherwise; empty: telemetry
 	Plain bool       // the retain flag is taken off
 }
 
@@ -79,8 +83,9 @@ func Route(rules []Rule, name string) (string, bool) {
 // Offer puts m into the lane of the rule that picks it, in the order of the calls,
 // which may come from any goroutine and whether or not Run runs. The returned
 // function blocks until m is on flash and may be acknowledged; it is nil when no
-// rule picks m, or it came down through a bridge: nothing goes back up. An error means that the lane did not take m, which must then not
-// be acknowledged.
+// rule picks m, or one that sends it straight, or it came down through a bridge:
+// nothing goes back up. An error means that the lane did not take m, which must
+// then not be acknowledged.
 func (b *Bridge) Offer(m topic.Message) (wait func(context.Context) error, err error) {
 	r := pick(b.cfg.Send, m.Topic)
 	if r == nil || m.Origin != "" {
@@ -90,6 +95,10 @@ func (b *Bridge) Offer(m topic.Message) (wait func(context.Context) error, err e
 	m.Retain = m.Retain && !r.Plain
 	if err := topic.CheckName(m.Topic); err != nil {
 		return nil, fmt.Errorf("bridge %s: topic upstream: %w", b.cfg.ID, err)
+	}
+	if r.Straight {
+		b.offerStraight(m)
+		return nil, nil
 	}
 	l := b.laneOf(r)
 	if err := b.checkLate(l.Name(), m.Topic); err != nil {

@@ -35,11 +35,10 @@ func (l *link) speak() {
 		if !ok {
 			return
 		}
-		f := flight{bytes: size(m), at: time.Now()}
-		f.acked = l.session.Publish(m)
+		f := flight{at: time.Now(), acked: l.session.Publish(m)}
+		f.bytes = l.meter.sent(f.at, size(m))
 		l.flights = append(l.flights, f)
-		l.meter.sent(f.at, f.bytes)
-		l.pace.sent(f.at, f.bytes)
+		l.pace.sent(f.at, size(m))
 	}
 }
 
@@ -80,7 +79,7 @@ func (l *link) owes() []flight {
 func (l *link) doubtSaid() {
 	f, owed := l.flights[0], len(l.flights)
 	l.flights = nil
-	if owed > 1 || time.Since(f.at) > suspectTime {
+	if f.straight || owed > 1 || time.Since(f.at) > suspectTime {
 		return
 	}
 	l.mu.Lock()

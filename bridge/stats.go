@@ -19,6 +19,9 @@ type Stats struct {
 	Late      uint64 // part of Sent that went to the topic of late messages
 	Resent    uint64 // part of Sent that went out before: at most as many arrived twice
 
+	Straight uint64 // messages of rules that send straight, handed to a session
+	Missed   uint64 // those for which there was no connection, or no room
+
 	Received uint64 // messages from upstream that the local broker has
 	Echoes   uint64 // messages from upstream that this gateway had sent there
 	Refused  uint64 // messages from upstream that the local broker did not take
@@ -102,6 +105,7 @@ func (l *link) disconnected() {
 			s.Connected, s.Since = false, time.Now()
 		}
 		s.InFlight, s.InFlightBytes = 0, 0
+		l.endStraight(s)
 	})
 }
 

@@ -48,7 +48,7 @@ func rules(send []config.Rule) []bridge.Rule {
 	out := make([]bridge.Rule, len(send))
 	for i, r := range send {
 		out[i] = bridge.Rule{
-			Match: r.Match, Exclude: r.Exclude, Drop: r.Drop, Strip: r.Strip, To: r.To, Lane: queue.Name(r.Lane), Plain: r.StripRetain,
+			Match: r.Match, Exclude: r.Exclude, Drop: r.Drop, Strip: r.Strip, To: r.To, Lane: queue.Name(r.Lane), Plain: r.StripRetain, Straight: r.QoS == 0,
 		}
 	}
 	return out

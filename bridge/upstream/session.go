@@ -36,7 +36,7 @@ type Session struct {
 
 type job struct {
 	message topic.Message
-	acked   chan<- error
+	acked   chan<- error // nil: of QoS 0
 }
 
 type flight struct {
@@ -63,18 +63,29 @@ func newSession(client mqtt.Client, w *wire) *Session {
 // 1024 messages may be unacknowledged; one more is answered with an error.
 func (s *Session) Publish(m topic.Message) <-chan error {
 	acked := make(chan error, 1)
+	if err := s.take(job{m, acked}); err != nil {
+		acked <- err
+	}
+	return acked
+}
+
+// Send sends m with QoS 0, whatever m.QoS says, behind all before it, and returns
+// at once; false means that it does not. Nobody learns whether it arrived.
+// m.Payload must not change any more.
+func (s *Session) Send(m topic.Message) bool { return s.take(job{m, nil}) == nil }
+
+func (s *Session) take(j job) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.shut != nil:
-		acked <- s.shut
+		return s.shut
 	case s.owed == maxOwed:
-		acked <- errOwed
-	default:
-		s.owed++
-		s.jobs <- job{m, acked}
+		return errOwed
 	}
-	return acked
+	s.owed++
+	s.jobs <- j
+	return nil
 }
 
 // Lost is closed when the connection has ended, for whatever reason. By then
@@ -146,13 +157,21 @@ func (s *Session) run() {
 // not noticed that the connection ended.
 func (s *Session) send(inFlight []flight, j job) []flight {
 	var token mqtt.Token
-	bytes := len(j.message.Topic) + len(j.message.Payload) + 7
+	var qos byte
+	bytes := 0
+	if j.acked != nil {
+		qos, bytes = 1, len(j.message.Topic)+len(j.message.Payload)+7
+	}
 	s.wire.owe(bytes)
 	alive := s.wire.whileUp(func() {
-		token = s.client.Publish(j.message.Topic, 1, j.message.Retain, j.message.Payload)
+		token = s.client.Publish(j.message.Topic, qos, j.message.Retain, j.message.Payload)
 	})
 	if !alive {
 		s.settle(j.acked, s.wire.cause())
+		return inFlight
+	}
+	if qos == 0 {
+		s.settle(nil, nil)
 		return inFlight
 	}
 	return append(inFlight, flight{token, bytes, j.acked})
@@ -168,7 +187,9 @@ func (s *Session) settle(acked chan<- error, err error) {
 	s.mu.Lock()
 	s.owed--
 	s.mu.Unlock()
-	acked <- err
+	if acked != nil {
+		acked <- err
+	}
 }
 
 // disconnect sends what is left and DISCONNECT behind it. Nothing can be added:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -45,6 +46,32 @@ func TestPublishYieldsAfterPuback(t *testing.T) {
 		t.Errorf("Err = %v while connected", err)
 	}
 	session.Close(t.Context())
+}
+
+// What is sent with QoS 0 keeps its place among the rest, and nothing is owed for
+// it.
+func TestSendLeavesInOrder(t *testing.T) {
+	s := listen(t)
+	session, p := s.open()
+	for i := range 3000 { // more than may be owed
+		unanswered := i%1000 > 0
+		if !unanswered {
+			session.Publish(message(i))
+		} else if !session.Send(message(i)) {
+			t.Fatalf("message %d is not sent: %v", i, session.Err())
+		}
+		got := p.next(publish)
+		name, body := text(got.body)
+		if unanswered != (got.flags == 0) || name != "a/b" || !strings.HasSuffix(string(body), fmt.Sprint(i)) {
+			t.Fatalf("message %d arrived as %q with flags %d", i, body, got.flags)
+		}
+	}
+	if err := session.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if session.Send(message(0)) {
+		t.Error("sent something after Close")
+	}
 }
 
 func TestCutFailsWhatIsInFlight(t *testing.T) {

@@ -96,9 +96,14 @@ func (r *reader) send(n mapping.Node) []Rule {
 	var rules []Rule
 	items := n.Seq()
 	for _, item := range items {
-		m := item.Map("match", "exclude", "strip", "to", "lane", "retain", "drop")
+		m := item.Map("match", "exclude", "strip", "to", "qos", "lane", "retain", "drop")
 		rule := r.rule(m)
-		rule.Lane = m.Get("lane").Choice("telemetry", "alarm", "bulk")
+		rule.QoS = byte(m.Get("qos").Int(0, 1, 1))
+		lane := m.Get("lane")
+		rule.Lane = lane.Choice("telemetry", "alarm", "bulk")
+		if rule.QoS == 0 && lane.Present() {
+			lane.Problem("keep one of the two", "with qos: 0 nothing is queued, so there is no lane")
+		}
 		rules = append(rules, rule)
 	}
 	checkRules(items, rules)

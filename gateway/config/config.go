@@ -87,7 +87,7 @@ type Rule struct {
 	To      string   // topic on the other side; {topic} stands for what is left of the one here
 	Lane    string   // of the queue
 	Drop    bool     // matching messages stay where they are
-	QoS     byte     // of what is received: 0 or 1
+	QoS     byte     // 0 or 1; what is sent with 0 is not queued
 
 	StripRetain bool // the other side does not retain matching messages
 }
