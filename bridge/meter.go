@@ -11,6 +11,7 @@ import (
 // memory here and there: 128 bytes each fill the largest window.
 const (
 	firstWindow = 8 << 10 // bytes, until the link is measured
+	firstRate   = 8000    // bytes per second that the link has at least until then, where alarms are sent
 	maxWindow   = 128 << 10
 	maxFlights  = 1000
 
@@ -75,8 +76,11 @@ func (m *meter) born(now time.Time, rtt time.Duration) {
 	}
 	m.rttMin, m.srtt = rtt, rtt
 	m.flights, m.owed, m.spoken, m.progress = 0, 0, 0, now
-	if m.rate > 0 {
+	switch {
+	case m.rate > 0:
 		m.resize()
+	case m.urgent:
+		m.window = min(max(int(firstRate*rtt.Seconds()), leastQueued), firstWindow)
 	}
 }
 
@@ -126,6 +130,9 @@ func (m *meter) acked(now time.Time, n int, rtt time.Duration) {
 		return
 	}
 	m.taken += n
+	if m.full && !m.limit && !m.queued { // twice as much each round trip, as TCP begins
+		m.window = min(m.window+n, maxWindow)
+	}
 	if now.Sub(m.period) >= max(ratePeriod, m.rttMin) {
 		m.measure(now)
 	}
@@ -151,10 +158,11 @@ func (m *meter) resize() {
 	}
 	queued := m.rate * min(max(m.rttMin, minQueued), most).Seconds()
 	held := m.rate * m.rttMin.Seconds()
-	if !m.limit {
-		queued = max(queued, held) // until the limit is found
+	window := int(min(held+max(queued, leastQueued), maxWindow))
+	if !m.limit { // not found yet
+		window = max(window, m.window)
 	}
-	m.window = int(min(held+max(queued, leastQueued), maxWindow))
+	m.window = window
 }
 
 func (m *meter) restart(now time.Time) {

@@ -67,6 +67,19 @@ func TestWindowIsRemembered(t *testing.T) {
 	}
 }
 
+// Where alarms are sent, not even the first window may be long in front of one.
+func TestFirstWindowWithAlarms(t *testing.T) {
+	for rtt, want := range map[time.Duration]int{
+		time.Millisecond: leastQueued, 600 * time.Millisecond: 4800, 2 * time.Second: firstWindow,
+	} {
+		m := newMeter()
+		m.urgent = true
+		if m.born(time.Unix(0, 0), rtt); m.window != want {
+			t.Errorf("round trip of %v: window %d, want %d", rtt, m.window, want)
+		}
+	}
+}
+
 // What a link cannot do is only known when it had too much to do.
 func TestLimitIsOfTheLink(t *testing.T) {
 	for _, tt := range []struct {

@@ -99,7 +99,7 @@ func (p *path) Open(ctx context.Context, will topic.Message) (bridge.Session, er
 	r.wills = append(r.wills, will)
 	s := &session{
 		remote: r, conn: len(r.sessions) + 1, began: time.Now(),
-		sent: make(chan flight, 1024), answers: make(chan time.Time, 1024), lost: make(chan struct{}),
+		sent: make(chan flight, 1<<14), answers: make(chan time.Time, 1<<14), lost: make(chan struct{}),
 	}
 	r.sessions = append(r.sessions, s)
 	go s.carry()
