@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -18,8 +19,11 @@ const (
 	bridgeTopic  = "plant/line/meter/power"
 	alarmTopic   = "plant/alarm"
 	bridgeSize   = 230 // bytes of topic and payload
-	alarmEvery   = 10 * time.Second
+	alarmEvery   = 3 * time.Second
 	bridgeFactor = 2 // a run that takes so many times as long as it might is ended
+
+	usualRate = 64_000 // bit/s
+	usualTrip = 600 * time.Millisecond
 )
 
 // relay is a program that stores messages and forwards them to upstream.
@@ -57,46 +61,66 @@ func (w weather) String() string {
 // they wait for links, not for the processor. goodput is topics and payloads as a
 // share of what the link carries while it is up.
 func bridgeBench(ctx context.Context, o options) ([]row, error) {
-	span, rates := 5*time.Minute, []int{9600, 64_000, 256_000}
-	if o.short {
-		span, rates = 90*time.Second, []int{64_000}
-	}
 	var rows []row
 	var errs []error
 	var mu sync.Mutex
 	var runs sync.WaitGroup
-	for _, rate := range rates {
-		for _, rtt := range []time.Duration{600 * time.Millisecond, 1500 * time.Millisecond} {
-			for _, cuts := range []bool{false, true} {
-				for _, stack := range []string{"sluice", "mosquitto", "paho"} {
-					if !o.wants(stack) {
-						continue
-					}
-					w := weather{rate, rtt, cuts}
-					rows = append(rows, row{"bridge", stack, w.String(), nil})
-					i := len(rows) - 1
-					runs.Go(func() {
-						f, err := drain(ctx, stack, w, span)
-						mu.Lock()
-						defer mu.Unlock()
-						rows[i].Figures = f
-						if err != nil {
-							errs = append(errs, fmt.Errorf("%s, %v: %w", stack, w, err))
-						}
-					})
-				}
+	for _, d := range drains(o) {
+		for _, stack := range []string{"sluice", "mosquitto", "paho"} {
+			if !o.wants(stack) {
+				continue
 			}
+			rows = append(rows, row{"bridge", stack, d.String(), nil})
+			i := len(rows) - 1
+			runs.Go(func() {
+				f, err := d.run(ctx, stack)
+				mu.Lock()
+				defer mu.Unlock()
+				rows[i].Figures = f
+				if err != nil {
+					errs = append(errs, fmt.Errorf("%s, %v: %w", stack, d, err))
+				}
+			})
 		}
 	}
 	runs.Wait()
 	return rows, errors.Join(errs...)
 }
 
-// drain measures one run: as many messages as the link carries in span.
-func drain(ctx context.Context, stack string, w weather, span time.Duration) (figures, error) {
+// drain is a backlog and the link it has to pass.
+type drain struct {
+	weather
+	messages int
+}
+
+// drains are the cases: as many messages as each link carries in five minutes, or
+// those asked for over one link.
+func drains(o options) []drain {
+	links := map[int]int{9600: 1500, usualRate: 10_000, 256_000: 40_000}
+	trips := []time.Duration{usualTrip, 1500 * time.Millisecond}
+	switch {
+	case o.drain > 0:
+		links, trips = map[int]int{usualRate: o.drain}, trips[:1]
+	case o.short:
+		links = map[int]int{usualRate: 2500}
+	}
+	var all []drain
+	for _, rate := range slices.Sorted(maps.Keys(links)) {
+		for _, rtt := range trips {
+			for _, cuts := range []bool{false, true} {
+				all = append(all, drain{weather{rate, rtt, cuts}, links[rate]})
+			}
+		}
+	}
+	return all
+}
+
+// run measures one.
+func (d drain) run(ctx context.Context, stack string) (figures, error) {
+	w, n := d.weather, d.messages
+	span := time.Duration(n*bridgeSize*8) * time.Second / time.Duration(w.rate)
 	ctx, cancel := context.WithTimeout(ctx, bridgeFactor*span)
 	defer cancel()
-	n := int(float64(w.rate/8) * span.Seconds() / bridgeSize)
 	count := newTally(n)
 	broker := &remote.Broker{Judge: count.note}
 	l := link.New(link.Config{Rate: w.rate / 8, RTT: w.rtt}, broker.Serve)
@@ -118,37 +142,47 @@ func drain(ctx context.Context, stack string, w weather, span time.Duration) (fi
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
 	defer cancel()
-	begun := time.Now()
+	begun, stormed := time.Now(), error(nil)
 	if err := r.load(ctx, n); err != nil {
 		return nil, err
 	}
 	if w.cuts {
-		tasks.Go(func() { storm(ctx, proxy) })
+		tasks.Go(func() { stormed = storm(ctx, proxy); cancel() })
 	}
-	tasks.Go(func() { raise(ctx, r) })
+	tasks.Go(func() { raise(ctx, r, count.begun) })
 	select {
 	case <-count.all:
 	case <-ctx.Done():
 	}
-	return count.figures(w, time.Since(begun), l.Stats().Away), nil
+	f := count.figures(w, time.Since(begun), l.Stats().Away)
+	cancel()
+	tasks.Wait()
+	return f, stormed
 }
 
 // storm cuts a link every 20 to 60 s for 2 to 10 s, by a reset, half-open and a
 // fade in turn. It is the same for everybody.
-func storm(ctx context.Context, p *link.Proxy) {
+func storm(ctx context.Context, p *link.Proxy) error {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for i := 0; ; i++ {
 		select {
 		case <-time.After(time.Duration(20+rng.IntN(40)) * time.Second):
 		case <-ctx.Done():
-			return
+			return nil
 		}
-		p.Cut(ctx, []link.Outage{link.Reset, link.HalfOpen, link.Fade}[i%3], time.Duration(2+rng.IntN(8))*time.Second)
+		how := []link.Outage{link.Reset, link.HalfOpen, link.Fade}[i%3]
+		if err := p.Cut(ctx, how, time.Duration(2+rng.IntN(8))*time.Second); err != nil {
+			return err
+		}
 	}
 }
 
-// raise publishes alarms that say when.
-func raise(ctx context.Context, r relay) {
+// raise publishes alarms that say when, once the drain has begun.
+func raise(ctx context.Context, r relay, begun <-chan struct{}) {
+	select {
+	case <-begun:
+	case <-ctx.Done():
+	}
 	for {
 		select {
 		case <-time.After(alarmEvery):
@@ -161,7 +195,8 @@ func raise(ctx context.Context, r relay) {
 
 // tally counts what arrives.
 type tally struct {
-	all chan struct{} // closed when everything has arrived
+	begun chan struct{} // closed when something has arrived
+	all   chan struct{} // closed when everything has
 
 	mu                    sync.Mutex
 	seen                  []bool
@@ -171,7 +206,7 @@ type tally struct {
 }
 
 func newTally(n int) *tally {
-	return &tally{all: make(chan struct{}), seen: make([]bool, n), left: n}
+	return &tally{begun: make(chan struct{}), all: make(chan struct{}), seen: make([]bool, n), left: n}
 }
 
 func (t *tally) note(m remote.Message) remote.Verdict {
@@ -192,6 +227,9 @@ func (t *tally) note(m remote.Message) remote.Verdict {
 	case number < t.newest:
 		t.backward++
 	}
+	if t.left == len(t.seen) {
+		close(t.begun)
+	}
 	t.seen[number], t.newest = true, max(t.newest, number)
 	if t.left--; t.left == 0 {
 		close(t.all)
@@ -202,8 +240,9 @@ func (t *tally) note(m remote.Message) remote.Verdict {
 func (t *tally) figures(w weather, took, away time.Duration) figures {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	bytes := (len(t.seen)-t.left)*bridgeSize + len(t.alarms)*(len(alarmTopic)+8)
 	f := figures{
-		"goodput":    float64((len(t.seen)-t.left)*bridgeSize*8) / float64(w.rate) / (took - away).Seconds(),
+		"goodput":    float64(bytes*8) / float64(w.rate) / (took - away).Seconds(),
 		"messages":   float64(len(t.seen)),
 		"drain_s":    took.Seconds(),
 		"missing":    float64(t.left),
@@ -213,6 +252,7 @@ func (t *tally) figures(w weather, took, away time.Duration) figures {
 	}
 	if slices.Sort(t.alarms); len(t.alarms) > 0 {
 		f["alarm_p50_s"] = t.alarms[len(t.alarms)/2].Seconds()
+		f["alarm_p99_s"] = t.alarms[len(t.alarms)*99/100].Seconds()
 		f["alarm_max_s"] = t.alarms[len(t.alarms)-1].Seconds()
 	}
 	return f

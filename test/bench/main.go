@@ -1,6 +1,6 @@
 // Command bench is the home of all benchmarks:
 //
-//	go run ./test/bench NAME [-json] [-short] [-stacks NAME,NAME]
+//	go run ./test/bench NAME [-json] [-short] [-stacks NAME,NAME] [-drain N]
 //
 // It prints one table for people, or with -json one object a row with the keys
 // bench, stack, case and figures. Whatever is compared runs in the same run on
@@ -33,6 +33,7 @@ type figures map[string]float64
 // options are what the command line says, beside the name.
 type options struct {
 	short  bool
+	drain  int      // messages; 0: the usual
 	stacks []string // those to run; none: all
 }
 
@@ -77,11 +78,12 @@ func run(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("bench "+args[0], flag.ContinueOnError)
 	asJSON := f.Bool("json", false, "one JSON object a row")
 	short := f.Bool("short", false, "a tenth of the time, with that much less to be had from the result")
+	drain := f.Int("drain", 0, "bridge only: drain so many messages at 64 kbit/s and 600 ms instead")
 	only := f.String("stacks", "", "the stacks to run, separated by commas (default all)")
 	if err := f.Parse(args[1:]); err != nil {
 		return err
 	}
-	o := options{short: *short}
+	o := options{short: *short, drain: *drain}
 	if *only != "" {
 		o.stacks = strings.Split(*only, ",")
 	}

@@ -2,8 +2,10 @@ package link
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -11,58 +13,30 @@ import (
 
 // Proxy puts TCP clients on a link.
 type Proxy struct {
-	link    *Link
-	address string
-	stop    context.CancelFunc
-	tasks   sync.WaitGroup
+	link     *Link
+	listener *net.TCPListener
+	stopped  chan struct{}
+	tasks    sync.WaitGroup
 
-	mu       sync.Mutex
-	listener net.Listener // nil during an outage
+	mu   sync.Mutex
+	plug net.Addr // of the connection that keeps others out, or kept them out last
 }
 
-// Listen returns a proxy on a loopback port. While the link is down the port
-// refuses connections: nobody waits for a SYN that is lost.
+// waiting is how many connections may wait to be accepted.
+const waiting = 128
+
+// Listen returns a proxy on a loopback port. While the link is down SYNs to it are
+// lost, and sent again as on any network.
 func (l *Link) Listen() (*Proxy, error) {
-	ctx, stop := context.WithCancel(context.Background())
-	p := &Proxy{link: l, address: "127.0.0.1:0", stop: stop}
-	if err := p.open(); err != nil {
-		stop()
-		return nil, err
-	}
-	p.tasks.Go(func() { <-ctx.Done(); p.close() })
-	return p, nil
-}
-
-// Addr returns where clients connect.
-func (p *Proxy) Addr() string { return p.address }
-
-// Cut fails the link for so long.
-func (p *Proxy) Cut(ctx context.Context, how Outage, d time.Duration) error {
-	p.close()
-	p.link.Cut(ctx, how, d)
-	return p.open()
-}
-
-// Close ends everything.
-func (p *Proxy) Close() {
-	p.stop()
-	p.close()
-	p.link.Close()
-	p.tasks.Wait()
-}
-
-func (p *Proxy) open() error {
 	config := net.ListenConfig{Control: smallBuffer}
 	config.SetMultipathTCP(false)
-	l, err := config.Listen(context.Background(), "tcp", p.address)
+	listener, err := config.Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p.mu.Lock()
-	p.listener, p.address = l, l.Addr().String()
-	p.mu.Unlock()
-	p.tasks.Go(func() { p.serve(l) })
-	return nil
+	p := &Proxy{link: l, listener: listener.(*net.TCPListener), stopped: make(chan struct{})}
+	p.tasks.Go(p.serve)
+	return p, nil
 }
 
 // smallBuffer keeps what the link did not take yet with the client, as on a real
@@ -78,22 +52,93 @@ func smallBuffer(_, _ string, c syscall.RawConn) error {
 	return failed
 }
 
-func (p *Proxy) close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.listener != nil {
-		p.listener.Close()
-		p.listener = nil
+// Addr returns where clients connect.
+func (p *Proxy) Addr() string { return p.listener.Addr().String() }
+
+// Cut fails the link for so long.
+func (p *Proxy) Cut(ctx context.Context, how Outage, d time.Duration) error {
+	p.link.Fail(how)
+	defer p.link.Restore()
+	plug, err := p.deafen()
+	if err != nil {
+		return err
 	}
+	if plug != nil {
+		defer plug.Close()
+	}
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+	return errors.Join(p.backlog(waiting), p.listener.SetDeadline(time.Time{}))
 }
 
-func (p *Proxy) serve(l net.Listener) {
+// Close ends everything.
+func (p *Proxy) Close() {
+	close(p.stopped)
+	p.listener.Close()
+	p.link.Close()
+	p.tasks.Wait()
+}
+
+// deafen makes the kernel drop SYNs. It does when as many connections as may wait
+// to be accepted do, and another one: here that is the plug, unless somebody else
+// was first.
+func (p *Proxy) deafen() (plug net.Conn, err error) {
+	if err := p.listener.SetDeadline(time.Unix(1, 0)); err != nil {
+		return nil, err
+	}
+	if err := p.backlog(0); err != nil {
+		return nil, err
+	}
+	plug, err = net.DialTimeout("tcp", p.Addr(), time.Second)
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.plug = plug.LocalAddr()
+	return plug, nil
+}
+
+// backlog sets how many connections may wait, beside one.
+func (p *Proxy) backlog(n int) error {
+	raw, err := p.listener.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) { failed = syscall.Listen(int(fd), n) })
+	return errors.Join(err, failed)
+}
+
+func (p *Proxy) isPlug(near net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.plug != nil && near.RemoteAddr().String() == p.plug.String()
+}
+
+// serve accepts connections, none while the link is down.
+func (p *Proxy) serve() {
 	for {
-		near, err := l.Accept()
-		if err != nil {
+		near, err := p.listener.AcceptTCP()
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			select {
+			case <-p.link.passable():
+			case <-p.stopped:
+				return
+			}
+		case err != nil:
 			return
+		case p.isPlug(near):
+			near.Close()
+		default:
+			p.tasks.Go(func() { p.relay(near) })
 		}
-		p.tasks.Go(func() { p.relay(near.(*net.TCPConn)) })
 	}
 }
 
