@@ -15,8 +15,6 @@ import (
 
 	"sluice/bridge/queue"
 	"sluice/broker/topic"
-	"sluice/gateway/durable"
-	"sluice/gateway/durable/durabletest"
 )
 
 // openedVariable names the folder of the queue that this process is to open, when
@@ -160,56 +158,6 @@ func sectorsWritten(stat string) (uint64, error) {
 	}
 	n, err := strconv.ParseUint(f[6], 10, 64)
 	return 512 * n, err
-}
-
-// acknowledging counts the publishes that a publisher gets acknowledged when a
-// sync takes so long: with 100 on their way, as the broker does it, and one by one,
-// as a hook that blocks would.
-func acknowledging(ctx context.Context, o options, _ string) ([]row, error) {
-	span := 4 * time.Second
-	if o.short {
-		span = time.Second
-	}
-	var rows []row
-	for _, sync := range []time.Duration{5 * time.Millisecond, 20 * time.Millisecond} {
-		for _, window := range []int{100, 1} {
-			disks := map[string]*durabletest.Disk{}
-			q, err := queue.OpenFS(telemetry("", queue.Limits{CommitDelay: time.Millisecond}), func(name string) durable.FS {
-				disks[name] = durabletest.New(1)
-				return disks[name].Start()
-			}, nil)
-			if err != nil {
-				return nil, err
-			}
-			disks["telemetry"].SetFaults(durabletest.Faults{Before: func(op, _ string) {
-				if op == "sync" {
-					time.Sleep(sync)
-				}
-			}})
-			n, err := acknowledged(ctx, q.Lane(queue.Telemetry), window, span)
-			if err = errors.Join(err, q.Close()); err != nil {
-				return nil, err
-			}
-			rows = append(rows, row{"queue", "sluice", fmt.Sprintf("sync %v, %d on their way", sync, window), figures{"acks/s": float64(n) / span.Seconds()}})
-		}
-	}
-	return rows, nil
-}
-
-func acknowledged(ctx context.Context, lane *queue.Lane, window int, span time.Duration) (n uint64, err error) {
-	for end := time.Now().Add(span); time.Now().Before(end); n++ {
-		seq, err := lane.Append(report(n), time.Now())
-		if err != nil {
-			return n, err
-		}
-		if oldest := seq - queue.Seq(min(window-1, int(seq-1))); lane.End() <= oldest {
-			if err := lane.Wait(ctx, oldest); err != nil {
-				return n, err
-			}
-		}
-		lane.Ack(seq)
-	}
-	return n, nil
 }
 
 // opened is what the child prints.
