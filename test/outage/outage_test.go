@@ -254,8 +254,8 @@ func TestAlarmDuringADrain(t *testing.T) {
 			w.publish(id{queue.Telemetry, i + 1}, 221)
 		}
 		raised := map[uint32]time.Time{}
-		for i := range uint32(10) {
-			time.Sleep(9 * time.Second)
+		for i := range uint32(40) { // the first while the link is still being measured
+			time.Sleep(2500 * time.Millisecond)
 			raised[i+1] = time.Now()
 			w.publish(id{queue.Alarm, i + 1}, 40)
 		}
