@@ -37,6 +37,17 @@
 // name and password, or by the listener, if it lets anybody in. That settles what
 // may be published, as a will too, and subscribed to. A session belongs to the user
 // who began it. Whoever is refused is counted by reason.
+//
+// What no hook reaches in mochi v2.7.9, and harms nobody as we use it: it copies
+// each packet that it reads once more ((*Client).ReadPacket, clients.go); it has an
+// index of all subscriptions beside ours and a goroutine with a queue for each
+// client, both of use to $SYS only (TopicsIndex, topics.go; (*Client).WriteLoop);
+// those who connect at the same moment may exceed its limit of clients, though not
+// ours of connections ((*Server).attachClient, server.go); a session ends up to a
+// second late ((*Server).eventLoop); user properties of SUBSCRIBE and UNSUBSCRIBE
+// come back with the answer ((*Server).processSubscribe); reasons below 0x80, such as
+// that nobody is subscribed, are left out of acknowledgements
+// ((*Packet).encodePubAckRelRecComp, packets/packets.go).
 package broker
 
 import (

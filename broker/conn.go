@@ -10,11 +10,10 @@ import (
 )
 
 const (
-	lingerTime     = 200 * time.Millisecond // for last packets to leave, and again to arrive
-	keepaliveGrace = time.Second            // mochi rounds 1.5 times the keepalive down
-	chunkBytes     = 16 << 10               // written to the socket at a time
-	idleBytes      = 64 << 10               // of buffer kept by a client that is up to date
-	roomBytes      = 64 << 10               // pending, from where on messages stay in the session
+	lingerTime = 200 * time.Millisecond // for last packets to leave, and again to arrive
+	chunkBytes = 16 << 10               // written to the socket at a time
+	idleBytes  = 64 << 10               // of buffer kept by a client that is up to date
+	roomBytes  = 64 << 10               // pending, from where on messages stay in the session
 )
 
 var (
@@ -29,6 +28,8 @@ type conn struct {
 	net.Conn
 	limit int           // bytes pending
 	stall time.Duration // until a write that makes no progress fails
+
+	silence time.Duration // that ends the connection, once the keepalive is known
 
 	mu     sync.Mutex
 	moved  sync.Cond // something was written, or it was closed
@@ -69,7 +70,9 @@ func (c *conn) Room() bool {
 	return c.out.Len() < roomBytes
 }
 
-// SetDeadline is how mochi applies the keepalive.
+// SetDeadline is how mochi applies the keepalive, of which it computes one and a
+// half times wrongly: without halves of a second, and above 43,690 s in 16 bits.
+// A deadline counts as the wish for one.
 func (c *conn) SetDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,9 +80,16 @@ func (c *conn) SetDeadline(t time.Time) error {
 		return net.ErrClosed
 	}
 	if !t.IsZero() {
-		t = t.Add(keepaliveGrace)
+		t = time.Now().Add(c.silence)
 	}
 	return c.Conn.SetReadDeadline(t)
+}
+
+// keepAlive bounds the silence of a client: keepalive x 1.5 [MQTT-3.1.2-22].
+func (c *conn) keepAlive(seconds uint16) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.silence = time.Duration(seconds) * 3 * time.Second / 2
 }
 
 // Close ends reading at once and writing when all that is pending has left, or

@@ -45,6 +45,7 @@ func (h *hook) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 		return code
 	}
 	p.left()
+	p.keepAlive(pk.Connect.Keepalive)
 	p.client.Store(cl)
 	p.terms = session.Terms{
 		Version: pk.ProtocolVersion, ReceiveMaximum: int(pk.Properties.ReceiveMaximum), MaximumPacket: int(pk.Properties.MaximumPacketSize),
