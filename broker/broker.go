@@ -30,8 +30,14 @@
 // A client's retained message is acknowledged when the store of package retain has
 // it, and is there again after a restart. The gateway's own retained messages are
 // not stored, which saves the flash the values that change all the time: it
-// publishes them anew. Sessions are kept in memory and end with the gateway.
-// Clients can't use topic aliases and are sent none.
+// publishes them anew. Clients can't use topic aliases and are sent none.
+//
+// A session that can outlive its connection is kept by package journal, if there is
+// one: SUBACK and UNSUBACK, PUBACK and PUBREC to publishers of what it gets, and
+// PUBCOMP wait for the flash. While that fails, publishers of messages for such
+// sessions are refused as by a tap. The gateway's own messages do not wait: they are
+// written some time later, unless they have been acknowledged by then. Other
+// sessions are in memory and end with their connection or with the gateway.
 //
 // Who may enter is decided at CONNECT: by the certificate of the connection, by user
 // name and password, or by the listener, if it lets anybody in. That settles what
@@ -64,6 +70,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"sluice/broker/auth"
+	"sluice/broker/journal"
 	"sluice/broker/retain"
 	"sluice/broker/session"
 	"sluice/broker/topic"
@@ -92,7 +99,8 @@ type Broker struct {
 	taps   []Tap
 
 	sessions *session.Pool
-	store    *retain.Store // nil: retained messages are in memory only
+	store    *retain.Store    // nil: retained messages are in memory only
+	journal  *journal.Journal // nil: sessions are in memory only
 
 	order       sync.Mutex // held while a message is offered and routed; guards what follows
 	subscribers map[string]*subscriber
@@ -127,7 +135,7 @@ func New(cfg Config, log *slog.Logger) (*Broker, error) {
 	}
 	b := &Broker{
 		limits: cfg.Limits.withDefaults(), listen: cfg.Listen, users: cfg.Users, guard: guard, log: log,
-		sessions: session.NewPool(cfg.Limits.Session), store: cfg.Retained, subscribers: map[string]*subscriber{}, groups: map[string]*group{},
+		sessions: session.NewPool(poolLimits(cfg)), store: cfg.Retained, journal: cfg.Journal, subscribers: map[string]*subscriber{}, groups: map[string]*group{},
 		retained: retained{kept: map[string]*kept{}},
 		ready:    make(chan struct{}), stopping: make(chan struct{}),
 	}
@@ -143,6 +151,7 @@ func New(cfg Config, log *slog.Logger) (*Broker, error) {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
 	b.restore()
+	b.restoreSessions()
 	return b, nil
 }
 
@@ -187,6 +196,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	if err := b.server.Serve(); err != nil {
 		return err
 	}
+	b.restoreWills()
 	close(b.ready)
 	<-ctx.Done()
 	return b.stop()
@@ -223,19 +233,29 @@ func (b *Broker) Publish(ctx context.Context, m topic.Message) error {
 	if err := topic.CheckName(m.Topic); err != nil {
 		return fmt.Errorf("publish to %q: %w", m.Topic, err)
 	}
+	_, err := b.publish(m, false)
+	return err
+}
+
+// publish returns how to wait until the sessions that are kept have the message.
+func (b *Broker) publish(m topic.Message, urgent bool) (wait func(context.Context) error, err error) {
 	b.order.Lock()
 	defer b.order.Unlock()
-	_, err := b.offer(m)
-	b.route(publicationOf(m, packets.Properties{}, nil))
+	_, err = b.offer(m)
+	out := publicationOf(m, packets.Properties{}, nil)
+	b.gather(out)
+	wait = b.distribute(out, urgent)
 	atomic.AddInt64(&b.server.Info.MessagesReceived, 1)
 	if err != nil {
-		return fmt.Errorf("publish to %s: %w", m.Topic, err)
+		return wait, fmt.Errorf("publish to %s: %w", m.Topic, err)
 	}
-	return nil
+	return wait, nil
 }
 
 // Deliver takes a message that came from elsewhere, as Publish does, but by the
-// rules for clients: it is refused on a topic of the gateway's own.
+// rules for clients: it is refused on a topic of the gateway's own. It returns when
+// the sessions that are kept have the message on flash, or why they have not; the
+// others have it in any case.
 func (b *Broker) Deliver(m topic.Message) error {
 	if code := b.foreign(m.Topic); code != packets.CodeSuccess {
 		b.refused.Add(1)
@@ -248,7 +268,11 @@ func (b *Broker) Deliver(m topic.Message) error {
 		b.refused.Add(1)
 		return full
 	}
-	return b.Publish(context.Background(), m)
+	wait, err := b.publish(m, true)
+	if wait == nil {
+		return err
+	}
+	return errors.Join(err, wait(b.acks))
 }
 
 // offer hands m to the taps. It returns how to wait for all that want it, nil if
@@ -296,12 +320,17 @@ type Stats struct {
 	Turned   map[Refusal]uint64 // connections, subscriptions and messages that were refused, by reason
 
 	Sessions session.Stats // the same by reason
+	Journal  journal.Stats // of the sessions that are kept
 }
 
 // Stats returns a snapshot; it may be called at any time.
 func (b *Broker) Stats() Stats {
 	info := b.server.Info.Clone()
 	sessions := b.sessions.Stats()
+	var kept journal.Stats
+	if b.journal != nil {
+		kept = b.journal.Stats()
+	}
 	return Stats{
 		Clients:  int(info.ClientsConnected),
 		Retained: int(info.Retained),
@@ -312,5 +341,6 @@ func (b *Broker) Stats() Stats {
 		Refused:  b.refused.Load(),
 		Turned:   b.door.counts(),
 		Sessions: sessions,
+		Journal:  kept,
 	}
 }

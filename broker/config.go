@@ -8,14 +8,14 @@ import (
 	mqtt "github.com/mochi-mqtt/server/v2"
 
 	"sluice/broker/auth"
+	"sluice/broker/journal"
 	"sluice/broker/retain"
 	"sluice/broker/session"
 )
 
 const (
-	sysInterval   = 10    // seconds between $SYS messages
-	sessionExpiry = 86400 // longest life of a session without connection, in seconds
-	writesPending = 64    // of mochi's own messages to a client, which are those of $SYS
+	sysInterval   = 10 // seconds between $SYS messages
+	writesPending = 64 // of mochi's own messages to a client, which are those of $SYS
 )
 
 // Config says where a broker serves and what it allows.
@@ -31,7 +31,9 @@ type Config struct {
 	// Retained keeps the retained messages of clients through restarts; nil: they
 	// end with the broker. It must be running while the broker does.
 	Retained *retain.Store
-	Limits   Limits
+	// Journal keeps persistent sessions likewise; nil: they end with the broker.
+	Journal *journal.Journal
+	Limits  Limits
 }
 
 // Limits bound what clients can use; zero values take the defaults.
@@ -45,6 +47,7 @@ type Limits struct {
 	Owed           int // acknowledgements owed to one client before it is read no further (1024)
 	RetainedBytes  int // of them, likewise (64 MiB)
 	Session        session.Limits
+	SessionExpiry  time.Duration // longest life of a session without connection, in whole seconds (24 h)
 	PendingBytes   int           // written to a client and not yet taken by it (8 MiB)
 	ConnectTimeout time.Duration // for TLS and WebSocket, and again to the CONNECT packet (5 s)
 	StallTimeout   time.Duration // until a client that takes nothing is disconnected (30 s)
@@ -62,6 +65,7 @@ func (l Limits) withDefaults() Limits {
 		Owed:           cmp.Or(l.Owed, 1024),
 		RetainedBytes:  cmp.Or(l.RetainedBytes, 64<<20),
 		Session:        l.Session,
+		SessionExpiry:  cmp.Or(l.SessionExpiry, 24*time.Hour),
 		PendingBytes:   cmp.Or(l.PendingBytes, 8<<20),
 		ConnectTimeout: cmp.Or(l.ConnectTimeout, 5*time.Second),
 		StallTimeout:   cmp.Or(l.StallTimeout, 30*time.Second),
@@ -74,7 +78,7 @@ func (l Limits) capabilities() *mqtt.Capabilities {
 	c.MaximumClients = int64(l.Clients)
 	c.MaximumPacketSize = uint32(l.PacketBytes)
 	c.MaximumClientWritesPending = writesPending
-	c.MaximumSessionExpiryInterval = sessionExpiry
+	c.MaximumSessionExpiryInterval = uint32(l.SessionExpiry / time.Second)
 	c.MaximumMessageExpiryInterval = 0 // else retained values vanish after a day
 	c.ReceiveMaximum = uint16(min(l.Owed, math.MaxUint16))
 	c.TopicAliasMaximum = 0

@@ -82,12 +82,12 @@ func (b *Broker) admit(p *peer, cl *mqtt.Client, pk packets.Packet) packets.Code
 			return code
 		}
 	}
-	earlier, known := b.server.Clients.Get(cl.ID)
-	if !known && b.server.Clients.Len() >= 2*b.limits.Clients {
+	owner, known, sessions := b.ownerOf(cl.ID)
+	if !known && sessions >= 2*b.limits.Clients {
 		b.turnAway(RefusedSessions, "", "limit", 2*b.limits.Clients)
 		return packets.ErrServerBusy
 	}
-	if other, ok := ownerOf(earlier); ok && other != p.user {
+	if known && owner != p.user {
 		b.turnAway(RefusedClientID, cl.ID, "client", cl.ID, "user", p.user)
 		return packets.ErrClientIdentifierNotValid
 	}

@@ -60,9 +60,12 @@ func (h *hook) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 // OnSessionEstablish runs before mochi ends an earlier connection of the client.
 func (h *hook) OnSessionEstablish(cl *mqtt.Client, pk packets.Packet) {
 	p, _ := peerOf(cl)
-	earlier, known := h.broker.server.Clients.Get(cl.ID)
-	fresh := pk.Connect.Clean || !known || sessionLeft(earlier) == 0
-	h.broker.enrol(p, cl.ID, fresh)
+	if wait := h.broker.enrol(p, cl, pk.Connect.Clean); wait != nil {
+		_ = wait(p.ctx) // when the disk fails, it will be done later
+	}
+	if _, known := h.broker.server.Clients.Get(cl.ID); p.resumed && !known {
+		h.broker.introduce(p.subscriber.Load(), cl)
+	}
 }
 
 // OnSessionEstablished runs after CONNACK.
@@ -146,22 +149,13 @@ func (h *hook) OnSubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet {
 // OnSubscribed runs before SUBACK.
 func (h *hook) OnSubscribed(cl *mqtt.Client, pk packets.Packet, codes []byte) {
 	p, _ := peerOf(cl)
-	s := p.subscriber.Load()
-	s.session.Hold(p)
-	for i, code := range codes {
-		if code <= packets.CodeGrantedQos2.Code {
-			h.broker.subscribe(s, pk.Filters[i])
-		}
-	}
+	p.subscriber.Load().session.Hold(p)
+	p.subscribe(pk.Filters, codes)
 }
 
 func (h *hook) OnUnsubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet {
 	p, _ := peerOf(cl)
-	h.broker.order.Lock()
-	defer h.broker.order.Unlock()
-	for _, f := range pk.Filters {
-		h.broker.unsubscribe(p.subscriber.Load(), f.Filter)
-	}
+	p.unsubscribe(pk.Filters)
 	return pk
 }
 

@@ -62,18 +62,6 @@ func (b *Broker) login(p *peer, name, password string) (string, auth.Rights, pac
 	return "", rights, packets.ErrServerBusy
 }
 
-// ownerOf returns the user whose session a client of mochi's carries.
-func ownerOf(earlier *mqtt.Client) (string, bool) {
-	if earlier == nil {
-		return "", false
-	}
-	p, ok := peerOf(earlier)
-	if !ok {
-		return "", false
-	}
-	return p.user, true
-}
-
 // readable reports whether a client may subscribe to a filter, which is valid.
 func (b *Broker) readable(p *peer, filter string) bool {
 	if _, rest, shared := sharedFilter(filter); shared {

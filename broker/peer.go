@@ -100,7 +100,7 @@ func (p *peer) part() {
 	if cl == nil {
 		return
 	}
-	left := sessionLeft(cl)
+	left := p.broker.sessionLeft(cl)
 	p.execute(left)
 	p.broker.depart(p, left == 0)
 	if known, ok := p.broker.server.Clients.Get(cl.ID); left == 0 && ok && known == cl {
@@ -110,15 +110,15 @@ func (p *peer) part() {
 }
 
 // sessionLeft returns how long a session outlives its connection.
-func sessionLeft(cl *mqtt.Client) time.Duration {
-	seconds := uint32(sessionExpiry)
+func (b *Broker) sessionLeft(cl *mqtt.Client) time.Duration {
+	most := b.limits.SessionExpiry
 	switch {
 	case cl.Properties.ProtocolVersion >= 5:
-		seconds = min(seconds, cl.Properties.Props.SessionExpiryInterval)
+		return min(most, time.Duration(cl.Properties.Props.SessionExpiryInterval)*time.Second)
 	case cl.Properties.Clean:
-		seconds = 0
+		return 0
 	}
-	return time.Duration(seconds) * time.Second
+	return most
 }
 
 func (p *peer) report(err error) {

@@ -51,9 +51,18 @@ func (p *peer) receive(pk packets.Packet) {
 // The order lock is held.
 func (p *peer) accept(pk packets.Packet, m topic.Message) (debt, packets.Code, error) {
 	d, s := debtFor(pk), p.subscriber.Load()
-	if wait, repeated := s.inbox.find(d.id); repeated && d.kind == packets.Pubrec {
-		d.wait = wait
+	earlier, repeated := s.inbox.find(d.id)
+	if repeated = repeated && d.kind == packets.Pubrec; repeated && !earlier.restored {
+		d.wait = earlier.wait
 		return d, packets.CodeSuccess, nil
+	}
+	out := publicationOf(m, pk.Properties, s)
+	if d.kind == packets.Pubrec {
+		out.id = d.id
+	}
+	p.broker.gather(out)
+	if err := p.broker.promise(); err != nil {
+		return d, packets.ErrQuotaExceeded, err
 	}
 	if code := p.broker.room(m); code != packets.CodeSuccess {
 		return d, code, code
@@ -65,11 +74,16 @@ func (p *peer) accept(pk packets.Packet, m topic.Message) (debt, packets.Code, e
 	if err != nil {
 		p.broker.countRefused(p.client.Load(), m.Topic, packets.ErrQuotaExceeded, err)
 	}
-	out := publicationOf(m, pk.Properties, s)
-	if d.wait = both(wait, p.broker.keep(out)); d.kind == packets.Pubrec {
-		s.inbox.add(d)
+	d.wait = both(wait, p.broker.keep(out))
+	if repeated { // its sessions have it, only the rest may have been lost
+		s.inbox.add(d.id, receipt{wait: d.wait, stored: true})
+		return d, packets.CodeSuccess, nil
 	}
-	p.broker.route(out)
+	kept := p.broker.distribute(out, m.QoS > 0)
+	d.wait = both(d.wait, kept)
+	if d.kind == packets.Pubrec {
+		s.inbox.add(d.id, receipt{wait: d.wait, stored: kept != nil && s.kept != nil})
+	}
 	return d, packets.CodeSuccess, nil
 }
 
@@ -145,14 +159,18 @@ func (p *peer) pay(d debt) bool {
 			p.end(packets.ErrServerShuttingDown)
 			return false
 		}
+		if err != nil && d.kind == packets.Pubcomp { // the client asks again
+			p.end(packets.ErrQuotaExceeded)
+			return false
+		}
 		if err != nil {
 			d.refusal = packets.ErrQuotaExceeded
 			p.broker.countRefused(p.client.Load(), "", d.refusal, err)
 		}
 	}
-	if d.refusal != packets.CodeSuccess {
+	if d.refusal != packets.CodeSuccess && d.kind != packets.Pubcomp {
 		if d.kind == packets.Pubrec {
-			p.subscriber.Load().inbox.remove(d.id)
+			p.subscriber.Load().settle(d.id)
 		}
 		if p.version() < 5 {
 			p.end(d.refusal)
@@ -176,12 +194,36 @@ func (p *peer) acknowledged(pk packets.Packet) {
 	case packets.Pubcomp:
 		s.session.Pubcomp(id)
 	case packets.Pubrel:
-		code := packets.CodeSuccess
-		if !s.inbox.remove(id) {
-			code = packets.ErrPacketIdentifierNotFound
-		}
-		_ = p.write(packets.Pubcomp, id, code)
+		p.complete(id)
 	}
+}
+
+// complete answers PUBREL, once the packet identifier is free on flash too.
+func (p *peer) complete(id uint16) {
+	wait, known := p.subscriber.Load().settle(id)
+	d := debt{kind: packets.Pubcomp, id: id, refusal: packets.CodeSuccess, wait: wait}
+	if !known {
+		d.refusal = packets.ErrPacketIdentifierNotFound
+	}
+	if wait == nil {
+		_ = p.write(d.kind, id, d.refusal)
+		return
+	}
+	p.owe(d)
+}
+
+// settle makes a packet identifier free, and reports whether it was in use. It
+// returns how to wait until that is kept; nil if it needs not be.
+func (s *subscriber) settle(id uint16) (wait func(context.Context) error, known bool) {
+	r, known := s.inbox.remove(id)
+	switch {
+	case s.kept == nil:
+	case r.stored:
+		wait = s.kept.Free(id)
+	case !known: // perhaps since an attempt to keep it failed
+		wait = s.kept.Freed()
+	}
+	return wait, known
 }
 
 func (p *peer) write(kind byte, id uint16, code packets.Code) error {
@@ -197,33 +239,40 @@ func (p *peer) write(kind byte, id uint16, code packets.Code) error {
 
 func (p *peer) version() byte { return p.client.Load().Properties.ProtocolVersion }
 
-// inbox holds the QoS 2 packet identifiers between PUBLISH and PUBREL, and how to
-// wait for their messages. It lives as long as the session.
+// inbox holds the QoS 2 packet identifiers between PUBLISH and PUBREL. It lives as
+// long as the session.
 type inbox struct {
 	mu   sync.Mutex
-	held map[uint16]func(context.Context) error
+	held map[uint16]receipt
 }
 
-func (i *inbox) add(d debt) {
+// receipt is a message received with QoS 2.
+type receipt struct {
+	wait     func(context.Context) error // for the message; nil: nothing to wait for
+	stored   bool                        // the identifier is kept
+	restored bool                        // since before the start
+}
+
+func (i *inbox) add(id uint16, r receipt) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.held == nil {
-		i.held = map[uint16]func(context.Context) error{}
+		i.held = map[uint16]receipt{}
 	}
-	i.held[d.id] = d.wait
+	i.held[id] = r
 }
 
-func (i *inbox) find(id uint16) (func(context.Context) error, bool) {
+func (i *inbox) find(id uint16) (receipt, bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	wait, ok := i.held[id]
-	return wait, ok
+	r, ok := i.held[id]
+	return r, ok
 }
 
-func (i *inbox) remove(id uint16) bool {
+func (i *inbox) remove(id uint16) (receipt, bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	_, ok := i.held[id]
+	r, ok := i.held[id]
 	delete(i.held, id)
-	return ok
+	return r, ok
 }

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"slices"
 	"time"
@@ -17,6 +18,7 @@ type publication struct {
 	topic.Message
 	content *session.Message
 	from    *subscriber // nil: the gateway
+	id      uint16      // packet identifier, if it was sent with QoS 2
 }
 
 // publicationOf makes one of a message with its MQTT 5 properties.
@@ -25,7 +27,7 @@ func publicationOf(m topic.Message, props packets.Properties, from *subscriber) 
 	if life := props.MessageExpiryInterval; life > 0 {
 		content.Expires = time.Now().Add(time.Duration(life) * time.Second)
 	}
-	return publication{m, content, from}
+	return publication{Message: m, content: content, from: from}
 }
 
 // encodeProperties encodes those that go to every subscriber unchanged.
@@ -49,14 +51,16 @@ type delivery struct {
 	session.Delivery
 }
 
-// route delivers a message to each subscriber once, at the highest QoS of its
-// subscriptions that match [MQTT-3.3.5-1], and keeps it if it is retained. The
-// order lock is held.
-func (b *Broker) route(p publication) {
-	if p.Retain {
-		b.retained.set(p.content, p.QoS)
-		b.countRetained()
-	}
+// route delivers a message that nobody waits for.
+func (b *Broker) route(p publication) (wait func(context.Context) error) {
+	b.gather(p)
+	return b.distribute(p, false)
+}
+
+// gather finds out who gets a message: each subscriber once, at the highest QoS of
+// its subscriptions that match [MQTT-3.3.5-1]. The order lock is held, here and
+// until distribute.
+func (b *Broker) gather(p publication) {
 	b.round++
 	b.deliveries = b.deliveries[:0]
 	for t := range b.index.Match(p.Topic) {
@@ -68,9 +72,22 @@ func (b *Broker) route(p publication) {
 			b.add(sub, p)
 		}
 	}
-	for _, d := range b.deliveries {
-		b.deliver(d.to, p.content, d.Delivery)
+}
+
+// distribute delivers what gather has found, and keeps the message if it is
+// retained. It returns how to wait until the sessions that are kept have the
+// message on flash, or are done with it; nil if there are none. Without urgent that
+// may take a while.
+func (b *Broker) distribute(p publication, urgent bool) (wait func(context.Context) error) {
+	if p.Retain {
+		b.retained.set(p.content, p.QoS)
+		b.countRetained()
 	}
+	shelf := shelf{broker: b, message: p.content, from: p.from, id: p.id}
+	for _, d := range b.deliveries {
+		shelf.deliver(d)
+	}
+	return shelf.store(urgent)
 }
 
 // add merges sub with what its subscriber gets already.
@@ -85,11 +102,5 @@ func (b *Broker) add(sub *subscription, p publication) {
 	d.Retain = d.Retain || p.Retain && sub.asPublished
 	if id := sub.identifier; id > 0 && !slices.Contains(d.Identifiers, id) {
 		d.Identifiers = append(d.Identifiers, id)
-	}
-}
-
-func (b *Broker) deliver(s *subscriber, m *session.Message, d session.Delivery) {
-	if why := s.session.Deliver(m, d); why != session.None {
-		b.notice.warn(b.log, "drop "+s.id, "dropping messages for a subscriber that does not keep up", "client", s.id, "reason", why.String())
 	}
 }

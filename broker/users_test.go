@@ -29,18 +29,23 @@ func login(name, password string) option {
 // people are anna, who may publish notes, and berta, who may only read.
 func people(t *testing.T, log *slog.Logger) *auth.Users {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "p")
-	if err := os.WriteFile(file, []byte("geheim\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	users, err := auth.New(auth.Config{Users: []auth.User{
-		{Name: "anna", PasswordFile: file, Rights: auth.Rights{Read: []string{"site/#"}, Write: []string{"notes/%u/%c"}}},
-		{Name: "berta", PasswordFile: file, Rights: auth.Rights{Read: []string{"#"}}},
-	}}, log)
+	users, err := auth.New(auth.Config{Users: everybody(t)}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return users
+}
+
+func everybody(t *testing.T) []auth.User {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "p")
+	if err := os.WriteFile(file, []byte("geheim\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return []auth.User{
+		{Name: "anna", PasswordFile: file, Rights: auth.Rights{Read: []string{"site/#"}, Write: []string{"notes/%u/%c"}}},
+		{Name: "berta", PasswordFile: file, Rights: auth.Rights{Read: []string{"#"}}},
+	}
 }
 
 func guarded(t *testing.T, l broker.Listener) broker.Config {

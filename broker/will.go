@@ -6,6 +6,7 @@ import (
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"sluice/broker/journal"
 	"sluice/broker/topic"
 )
 
@@ -15,6 +16,8 @@ type will struct {
 	message topic.Message
 	props   packets.Properties
 	delay   time.Duration
+
+	properties []byte // those that receivers get, of a will from before the start
 }
 
 func willOf(pk packets.Packet) *will {
@@ -51,11 +54,31 @@ func (p *peer) execute(sessionLeft time.Duration) {
 	ended := b.subscribers[s.id] != s
 	later := !ended && delay > 0
 	if later && s.owner == p {
-		s.sendWill, s.will = send, time.AfterFunc(delay, send)
+		b.await(s, w, delay, send)
 	}
 	b.order.Unlock()
 	if !later {
 		send()
+	}
+}
+
+// await has a will sent after a delay. The order lock is held.
+func (b *Broker) await(s *subscriber, w *will, delay time.Duration, send func()) {
+	s.pending = &journal.Will{
+		Due: time.Now().Add(delay), Topic: w.message.Topic, Payload: w.message.Payload, QoS: w.message.QoS, Retain: w.message.Retain,
+		Properties: encodeProperties(w.props), Life: time.Duration(w.props.MessageExpiryInterval) * time.Second,
+	}
+	s.sendWill, s.will = send, time.AfterFunc(delay, func() { send(); b.willSent(s) })
+}
+
+// willSent takes note that no will is due any more.
+func (b *Broker) willSent(s *subscriber) {
+	b.order.Lock()
+	defer b.order.Unlock()
+	if s.pending = nil; s.kept != nil && s.will != nil && b.subscribers[s.id] == s {
+		st := s.kept.State()
+		st.Will = nil
+		s.kept.Set(st)
 	}
 }
 
@@ -76,6 +99,9 @@ func (b *Broker) sendWill(cl *mqtt.Client, w *will) {
 		b.countRefused(cl, m.Topic, packets.ErrQuotaExceeded, err)
 	}
 	out := publicationOf(m, w.props, nil)
+	if w.properties != nil {
+		out.content.Properties = w.properties
+	}
 	b.keep(out) // nobody waits for it
 	b.route(out)
 }

@@ -16,6 +16,7 @@ import (
 	"sluice/bridge/queue"
 	"sluice/bridge/upstream"
 	"sluice/broker"
+	"sluice/broker/journal"
 	"sluice/broker/retain"
 	"sluice/broker/topic"
 	"sluice/drivers/bus"
@@ -32,7 +33,7 @@ import (
 
 // Options are what a gateway needs besides its site file.
 type Options struct {
-	StateDir string // where the queues and retained messages live, and what was learned of devices; created if missing
+	StateDir string // where the queues, retained messages and sessions live, and what was learned of devices; created if missing
 	Version  string // of the program, for the birth message
 	Log      *slog.Logger
 	Tap      broker.Tap        // sees every message on the local broker first; nil for none
@@ -42,7 +43,8 @@ type Options struct {
 // Gateway is a whole site: buses, broker and bridges.
 type Gateway struct {
 	log       *slog.Logger
-	retained  *retain.Store // nil: in memory only
+	retained  *retain.Store    // nil: in memory only
+	sessions  *journal.Journal // likewise
 	broker    *broker.Broker
 	publish   *publish.Publisher
 	announcer *homeassistant.Announcer
@@ -70,6 +72,9 @@ func New(cfg *config.Config, opt Options) (*Gateway, error) {
 	g.announcer = homeassistant.New(announced(cfg, opt), func(ctx context.Context, m topic.Message) error { return g.broker.Publish(ctx, m) }, opt.Log)
 	if err = g.openRetained(opt.StateDir); err != nil {
 		return nil, err
+	}
+	if err = g.openSessions(cfg.Broker.Sessions, opt.StateDir); err != nil {
+		return nil, errors.Join(err, g.Close())
 	}
 	g.broker, err = g.lanBroker(cfg, opt, slices.Concat(messages.Topics(), told(cfg.Status), []string{presence.BridgeTopics}, g.announcer.Topics()))
 	if err != nil {
@@ -169,6 +174,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 	if g.retained != nil {
 		files = append(files, g.retained)
 	}
+	if g.sessions != nil {
+		files = append(files, g.sessions)
+	}
 	stages := []stage{files, {g.broker, g.watch}, append(tasks(g.keepers), tasks(g.bridges)...), {g.publish, g.announcer, g.reporter}, tasks(g.listeners), tasks(g.buses), tasks(g.pollers)}
 	err := runStages(ctx, g.log, func() { close(g.ready) }, stages...)
 	return errors.Join(err, g.Close())
@@ -182,8 +190,8 @@ func tasks[T task](parts []T) stage {
 	return s
 }
 
-// Close closes the queues, traces and retained messages of a gateway that does not
-// run, and saves what its bridges have spent.
+// Close closes the queues, traces, retained messages and sessions of a gateway that
+// does not run, and saves what its bridges have spent.
 func (g *Gateway) Close() error {
 	var errs []error
 	for _, t := range g.traces {
@@ -192,6 +200,10 @@ func (g *Gateway) Close() error {
 	if g.retained != nil {
 		errs = append(errs, g.retained.Close())
 		g.retained = nil
+	}
+	if g.sessions != nil {
+		errs = append(errs, g.sessions.Close())
+		g.sessions = nil
 	}
 	for _, q := range g.queues {
 		errs = append(errs, q.Close())

@@ -107,6 +107,13 @@ func (u *Users) Certified(name string) (Rights, bool) {
 	return user.Rights, ok
 }
 
+// Rights returns the rights of a user; false if there is none of that name.
+func (u *Users) Rights(name string) (Rights, bool) {
+	rights, secret := u.find(name)
+	_, own := u.byName[name]
+	return rights, own || secret != ""
+}
+
 // Login returns the rights of a user who gives a password. It may wait for other
 // logins, until ctx ends. The error is ErrDenied, ErrTooMany or ErrBusy.
 func (u *Users) Login(ctx context.Context, from netip.Addr, name, password string) (Rights, error) {

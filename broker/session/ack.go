@@ -8,7 +8,7 @@ func (s *Session) Puback(id uint16) {
 	if f := s.flights[id]; f != nil && f.QoS == 1 {
 		s.settle(f)
 	}
-	s.pump()
+	s.pump(true)
 }
 
 // Pubrec takes note that the client has a message of QoS 2, and answers it; or,
@@ -24,9 +24,9 @@ func (s *Session) Pubrec(id uint16, refused bool) (known bool) {
 	case refused:
 		s.settle(f)
 	default:
-		s.release(f)
+		s.receipt(f)
 	}
-	s.pump()
+	s.pump(true)
 	return true
 }
 
@@ -46,12 +46,12 @@ func (s *Session) Pubcomp(id uint16) {
 	if f := s.flights[id]; f != nil && f.released {
 		s.settle(f)
 	}
-	s.pump()
+	s.pump(true)
 }
 
 func (s *Session) settle(f *flight) {
 	delete(s.flights, f.identifier())
-	s.forget(f.entry)
+	s.done(f.entry)
 	if f.active {
 		s.active--
 	}

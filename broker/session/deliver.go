@@ -17,23 +17,31 @@ func (s *Session) Deliver(m *Message, d Delivery) Reason {
 		why = s.admit(e)
 	}
 	if why != None {
-		s.pool.drop(why)
+		s.pool.Drop(why)
 		return why
 	}
 	if d.QoS > 0 {
 		e.ordinal = s.number()
 	}
 	s.remember(e)
+	if d.Item != nil {
+		s.keep(&e)
+	}
 	s.queue.push(e)
-	s.pump()
+	s.pump(false)
+	if s.resident > residentBytes {
+		s.unload(s.queue.back())
+	}
 	return None
 }
 
 // admit reports why there is no room for e, or None.
 func (s *Session) admit(e entry) Reason {
 	switch cost := e.cost(); {
-	case s.bytes+cost > s.pool.limits.SessionBytes || s.queue.len() >= s.pool.limits.Messages:
+	case s.bytes+s.stored+cost > s.pool.limits.SessionBytes || s.queue.len() >= s.pool.limits.Messages:
 		return Full
+	case e.Item != nil:
+		return s.pool.share(s.stored+cost, cost)
 	case s.bytes+cost > s.pool.limits.own() && s.pool.bytes.Load()+int64(cost) > s.pool.limits.TotalBytes:
 		return Memory
 	}
@@ -51,6 +59,9 @@ func (s *Session) expire() bool {
 }
 
 func (e entry) expired() bool {
+	if e.Item != nil {
+		return e.Item.Expired(time.Now())
+	}
 	at := e.message.Expires
 	return !at.IsZero() && !time.Now().Before(at)
 }
@@ -64,17 +75,23 @@ func (s *Session) number() uint64 {
 		if s.flights[entry{ordinal: s.ordinal}.identifier()] == nil {
 			return s.ordinal
 		}
+		if s.kept != nil {
+			s.kept.Skip(s.ordinal)
+		}
 	}
 }
 
-func (s *Session) remember(e entry) {
-	s.bytes += e.cost()
-	s.pool.bytes.Add(int64(e.cost()))
-}
+func (s *Session) remember(e entry) { s.charge(e, e.cost()) }
+func (s *Session) forget(e entry)   { s.charge(e, -e.cost()) }
 
-func (s *Session) forget(e entry) {
-	s.bytes -= e.cost()
-	s.pool.bytes.Add(-int64(e.cost()))
+func (s *Session) charge(e entry, cost int) {
+	if e.Item != nil {
+		s.stored += cost
+		s.pool.stored.Add(int64(cost))
+		return
+	}
+	s.bytes += cost
+	s.pool.bytes.Add(int64(cost))
 }
 
 // Pump sends what can be sent. The owner of the link calls it when there is room
@@ -82,12 +99,18 @@ func (s *Session) forget(e entry) {
 func (s *Session) Pump() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pump()
+	s.pump(true)
 }
 
-func (s *Session) pump() {
-	for s.link != nil && !s.held && s.link.Room() {
-		if !s.again() && !s.next() {
+// pump sends what can be sent. With read it reads contents back, for which it
+// gives up the lock.
+func (s *Session) pump(read bool) {
+	for s.link != nil && !s.held && !s.reading && s.link.Room() {
+		s.missing = nil
+		if s.again() || s.next() {
+			continue
+		}
+		if s.missing == nil || !read || !s.read() {
 			return
 		}
 	}
@@ -121,10 +144,14 @@ func (s *Session) repeat(f *flight) bool {
 	if f.released {
 		return s.send(appendPubrel(s.packet[:0], f.identifier())) && s.fly(f)
 	}
+	if f.message == nil {
+		s.missing = &f.entry
+		return false
+	}
 	packet := f.entry.append(s.packet[:0], s.terms.Version, true)
 	if s.tooLarge(packet) {
 		s.settle(f)
-		s.pool.drop(Large)
+		s.pool.Drop(Large)
 		return true
 	}
 	return s.send(packet) && s.fly(f)
@@ -146,6 +173,9 @@ func (s *Session) next() bool {
 	if e.expired() {
 		return s.skip(e, Expired)
 	}
+	if !s.ready(e) {
+		return false
+	}
 	packet := e.append(s.packet[:0], s.terms.Version, false)
 	if s.tooLarge(packet) {
 		return s.skip(e, Large)
@@ -158,6 +188,10 @@ func (s *Session) next() bool {
 	if e.QoS == 0 {
 		s.forget(e)
 		return true
+	}
+	s.sent = max(s.sent, e.ordinal)
+	if s.queue.len() == 0 {
+		s.reader = nil
 	}
 	f := &flight{entry: e}
 	s.flights[e.identifier()] = f
@@ -173,8 +207,8 @@ func (s *Session) tooLarge(packet []byte) bool {
 // [MQTT-3.1.2-25].
 func (s *Session) skip(e entry, why Reason) bool {
 	s.queue.pop()
-	s.forget(e)
-	s.pool.drop(why)
+	s.done(e)
+	s.pool.Drop(why)
 	return true
 }
 

@@ -24,6 +24,22 @@ func (d *deque[T]) first() (item T, ok bool) {
 	return d.items[d.head], true
 }
 
+// front returns the first item to be changed; nil when there is none.
+func (d *deque[T]) front() *T {
+	if d.len() == 0 {
+		return nil
+	}
+	return &d.items[d.head]
+}
+
+// back returns the last item to be changed; nil when there is none.
+func (d *deque[T]) back() *T {
+	if d.len() == 0 {
+		return nil
+	}
+	return &d.items[len(d.items)-1]
+}
+
 func (d *deque[T]) pop() {
 	var none T
 	d.items[d.head] = none

@@ -26,6 +26,7 @@ type Broker struct {
 	TLS          BrokerTLS
 	Users        []User
 	PasswordFile string // path; empty for none
+	Sessions     Sessions
 }
 
 // Listen is an address of the broker, and how it is served.
@@ -59,8 +60,8 @@ type User struct {
 func Readers() auth.Rights { return auth.Rights{Read: []string{"#"}} }
 
 func (r *reader) broker(n mapping.Node) Broker {
-	m := n.As("broker").Map("listen", "tls", "users", "password_file")
-	b := Broker{TLS: r.brokerTLS(m.Get("tls")), Users: r.users(m.Get("users")), PasswordFile: r.passwordFile(m.Get("password_file"))}
+	m := n.As("broker").Map("listen", "tls", "users", "password_file", "sessions")
+	b := Broker{TLS: r.brokerTLS(m.Get("tls")), Users: r.users(m.Get("users")), PasswordFile: r.passwordFile(m.Get("password_file")), Sessions: sessions(m.Get("sessions"))}
 	known := len(b.Users) > 0 || b.PasswordFile != ""
 	for _, item := range m.Get("listen").Seq() {
 		if l := r.listen(item.As("broker: listen"), known); l.Address != "" {

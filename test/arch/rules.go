@@ -20,7 +20,7 @@ func sluice() Rules {
 			{"a mechanism has one concern and is joined to another only by an engine", []string{
 				"mapping/layout", "mapping/payload", "mapping/formula", "drivers/serial", "drivers/rtu", "drivers/ascii", "drivers/tcp",
 				"drivers/monitor", "drivers/scan", "drivers/sim/device", "drivers/transcript",
-				"broker/session", "broker/retain",
+				"broker/session", "broker/journal", "broker/retain",
 				"bridge/queue", "bridge/upstream", "bridge/envelope", "bridge/budget", "broker/auth", "broker/certs",
 			}},
 			{"engines never import each other, so that each is tested, replaced and understood alone", []string{
@@ -34,6 +34,7 @@ func sluice() Rules {
 		},
 		Beside: []Pair{
 			{"gateway", "gateway/config", "the wiring reads the typed configuration"},
+			{"broker/session", "broker/journal", "a session decides what may leave by what its part on flash says"},
 		},
 		Libraries: []Library{
 			{Path: "github.com/goburrow/modbus", Importers: []string{"drivers/modbus"},
