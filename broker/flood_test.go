@@ -19,6 +19,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"sluice/broker"
+	sessions "sluice/broker/session"
 	"sluice/broker/topic"
 )
 
@@ -100,7 +101,7 @@ func (m *mutator) packet() []byte {
 // TestFlood has clients send mutated packets, millions of them with -flood: the
 // broker holds, its memory too, and a client beside them loses nothing.
 func TestFlood(t *testing.T) {
-	b := start(t, broker.Config{Limits: broker.Limits{Retained: 100}}, func(m topic.Message) (wait, error) {
+	b := start(t, broker.Config{Limits: broker.Limits{Retained: 100, Session: sessions.Limits{TotalBytes: 8 << 20}}}, func(m topic.Message) (wait, error) {
 		if err := topic.CheckName(m.Topic); err != nil || m.QoS > 2 {
 			t.Errorf("%+v was offered: %v", m, err)
 		}
