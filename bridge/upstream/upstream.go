@@ -12,6 +12,9 @@
 // under it and its pings queue behind what cannot be written, so it never sees
 // the socket, only a wire that takes every write at once. And it overlooks some
 // ends of a connection, so the wire, not paho, says when the session is over.
+//
+// A Conn is for whoever must take each step by itself, such as the unpacker of
+// envelopes: it has nothing of paho but the packets.
 package upstream
 
 import (

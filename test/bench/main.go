@@ -43,12 +43,13 @@ func (o options) wants(stack string) bool {
 
 // benches are the benchmarks by name.
 var benches = map[string]func(context.Context, options) ([]row, error){
-	"latency": latency,
-	"bus":     bus,
-	"faults":  faults,
-	"queue":   queues,
-	"bridge":  bridgeBench,
-	"broker":  brokers,
+	"latency":  latency,
+	"bus":      bus,
+	"faults":   faults,
+	"queue":    queues,
+	"bridge":   bridgeBench,
+	"broker":   brokers,
+	"envelope": envelopes,
 }
 
 func main() {
