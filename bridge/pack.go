@@ -18,7 +18,7 @@ type Envelopes struct {
 	To      string        // topic upstream of the envelopes; empty: each message travels by itself
 	Gateway string        // who sends, for the far end
 	Age     time.Duration // longest wait of a message for company; alarms never wait
-	Size    int           // bytes of an envelope, unless a single message takes more
+	Size    int           // bytes of an envelope at most, unless a single message takes more
 }
 
 const (
@@ -86,9 +86,14 @@ func (p *parcel) fits(r fed) bool {
 }
 
 // most is how large an envelope may be now. With two of them in the window the link
-// is never idle, and what is urgent waits behind no more than that.
+// is never idle, and what is urgent waits behind no more than that. Until the link
+// has shown a limit, and where nothing is urgent, one may fill the window.
 func (l *link) most() int {
-	return max(min(l.cfg.Envelopes.Size, l.meter.window/2), leastEnvelope)
+	window := l.meter.window
+	if l.meter.limit || l.meter.urgent {
+		window /= 2
+	}
+	return max(min(l.cfg.Envelopes.Size, window), leastEnvelope)
 }
 
 // full is how many bytes of messages such an envelope holds, as far as is known.

@@ -64,10 +64,11 @@ func inflate(coding byte, b []byte, size int) ([]byte, error) {
 
 func messages(body []byte, count int) ([]topic.Message, error) {
 	r := reader{rest: body}
-	all := make([]topic.Message, 0, count)
+	all, sizes := make([]topic.Message, 0, count), make([]uint64, 0, count)
 	for range count {
 		flags := r.take(1)
-		m := topic.Message{Topic: string(r.take(r.number())), Payload: bytes.Clone(r.take(r.number()))}
+		m := topic.Message{Topic: string(r.take(r.number()))}
+		size := r.number()
 		if r.bad || flags[0] > flagRetain {
 			return nil, fmt.Errorf("message %d of %d makes no sense", len(all)+1, count)
 		}
@@ -75,10 +76,13 @@ func messages(body []byte, count int) ([]topic.Message, error) {
 		if err := topic.CheckName(m.Topic); err != nil {
 			return nil, fmt.Errorf("message %d of %d: %w", len(all)+1, count, err)
 		}
-		all = append(all, m)
+		all, sizes = append(all, m), append(sizes, size)
 	}
-	if len(r.rest) > 0 {
-		return nil, fmt.Errorf("%d bytes behind the last message", len(r.rest))
+	for i, size := range sizes {
+		all[i].Payload = bytes.Clone(r.take(size))
+	}
+	if r.bad || len(r.rest) > 0 {
+		return nil, fmt.Errorf("the payloads of %d messages are not of the length that they should be", count)
 	}
 	return all, nil
 }

@@ -45,7 +45,10 @@ func (s *Sealer) Seal(e *Envelope) ([]byte, error) {
 	}
 	s.body = s.body[:0]
 	for _, m := range e.Messages {
-		s.body = appendMessage(s.body, m)
+		s.body = appendHead(s.body, m)
+	}
+	for _, m := range e.Messages {
+		s.body = append(s.body, m.Payload...)
 	}
 	if len(s.body) > MaxBody {
 		return nil, fmt.Errorf("seal envelope: %d bytes of messages, at most %d", len(s.body), MaxBody)
@@ -83,7 +86,7 @@ func uvarintSize(n int) int {
 	return size
 }
 
-func appendMessage(b []byte, m topic.Message) []byte {
+func appendHead(b []byte, m topic.Message) []byte {
 	flags := byte(0)
 	if m.Retain {
 		flags = flagRetain
@@ -91,8 +94,7 @@ func appendMessage(b []byte, m topic.Message) []byte {
 	b = append(b, flags)
 	b = binary.AppendUvarint(b, uint64(len(m.Topic)))
 	b = append(b, m.Topic...)
-	b = binary.AppendUvarint(b, uint64(len(m.Payload)))
-	return append(b, m.Payload...)
+	return binary.AppendUvarint(b, uint64(len(m.Payload)))
 }
 
 // deflate compresses the body. Writing to memory cannot fail.

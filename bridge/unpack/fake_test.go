@@ -76,6 +76,7 @@ type target struct {
 	exists  bool
 	got     []topic.Message
 	poison  string // payload that it hangs up on
+	evicted int    // connections still to end by the first thing that is asked
 }
 
 func (d *target) connect(_ context.Context, clean bool) (unpack.Sink, bool, error) {
@@ -88,6 +89,9 @@ func (d *target) connect(_ context.Context, clean bool) (unpack.Sink, bool, erro
 }
 
 func (d *target) Publish(qos byte, batch []upstream.Numbered) error {
+	if d.Ping() != nil {
+		return io.EOF
+	}
 	for i, m := range batch {
 		if d.poison != "" && string(m.Payload) == d.poison {
 			return io.EOF
@@ -136,5 +140,12 @@ func (d *target) Release(ids []uint16) error {
 	return nil
 }
 
-func (d *target) Ping() error { return nil }
-func (d *target) Close()      {}
+func (d *target) Ping() error {
+	if d.evicted > 0 {
+		d.evicted--
+		return io.EOF
+	}
+	return nil
+}
+
+func (d *target) Close() {}

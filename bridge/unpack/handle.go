@@ -1,6 +1,7 @@
 package unpack
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -26,11 +27,22 @@ const batch = 16
 // all of the envelope is through. So whoever comes after a kill knows what may be
 // on its way: what is missing by the ledger is published again under the identifiers
 // that it had, what is not is released again. The envelope is acknowledged last.
-func (u *Unpacker) handle(e *envelope.Envelope, l *ledger, todo []uint64, again bool, sink Sink, between func() error) error {
+//
+// between is called after each batch; nil: this is the rest of an envelope that was
+// begun before.
+func (u *Unpacker) handle(ctx context.Context, e *envelope.Envelope, todo []uint64, sink Sink, between func() error) error {
+	l, err := u.ledger(e.Source)
+	if err != nil {
+		return err
+	}
 	for len(todo) > 0 {
 		part := todo[:min(len(todo), u.suspect.batch())]
-		if err := sink.Publish(u.cfg.QoS, numbered(e, part, again)); err != nil {
-			return errors.Join(fmt.Errorf("to: %w", err), u.suspected(e, l, part, err))
+		if err := u.prove(ctx, sink); err != nil {
+			return fmt.Errorf("to: %w", err)
+		}
+		began := time.Now()
+		if err := sink.Publish(u.cfg.QoS, numbered(e, part, between == nil)); err != nil {
+			return errors.Join(fmt.Errorf("to: %w", err), u.suspected(e, l, part, hangup{err, time.Since(began)}))
 		}
 		u.suspect.cleared()
 		if err := u.done(e, l, part); err != nil {
@@ -41,6 +53,9 @@ func (u *Unpacker) handle(e *envelope.Envelope, l *ledger, todo []uint64, again 
 		}
 		u.count(func(s *Stats) { s.Messages += uint64(len(part)) })
 		todo = todo[len(part):]
+		if between == nil {
+			continue
+		}
 		if err := between(); err != nil {
 			return err
 		}
@@ -49,7 +64,7 @@ func (u *Unpacker) handle(e *envelope.Envelope, l *ledger, todo []uint64, again 
 }
 
 // take handles an envelope that came.
-func (u *Unpacker) take(payload []byte, source Source, sink Sink) error {
+func (u *Unpacker) take(ctx context.Context, payload []byte, source Source, sink Sink) error {
 	e, err := envelope.Open(payload)
 	if err != nil {
 		return u.setAside("envelope", payload, err)
@@ -66,7 +81,7 @@ func (u *Unpacker) take(payload []byte, source Source, sink Sink) error {
 	if err := u.openJournal(payload, todo); err != nil {
 		return err
 	}
-	return u.handle(e, l, todo, false, sink, func() error {
+	return u.handle(ctx, e, todo, sink, func() error {
 		if time.Since(u.pinged) < idle {
 			return nil
 		}
@@ -76,7 +91,7 @@ func (u *Unpacker) take(payload []byte, source Source, sink Sink) error {
 }
 
 // resume ends what a connection that is gone has begun.
-func (u *Unpacker) resume(sink Sink, kept bool) error {
+func (u *Unpacker) resume(ctx context.Context, sink Sink, kept bool) error {
 	j, err := u.readJournal()
 	if err != nil || j == nil {
 		return err
@@ -103,7 +118,7 @@ func (u *Unpacker) resume(sink Sink, kept bool) error {
 			return err
 		}
 	}
-	return u.handle(e, l, l.missing(e), true, sink, func() error { return nil })
+	return u.handle(ctx, e, l.missing(e), sink, nil)
 }
 
 // release ends QoS 2 for these messages.

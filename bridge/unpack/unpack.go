@@ -150,7 +150,7 @@ func (u *Unpacker) connection(ctx context.Context) error {
 		return fmt.Errorf("to: %w", err)
 	}
 	defer sink.Close()
-	if err := u.resume(sink, kept); err != nil {
+	if err := u.resume(ctx, sink, kept); err != nil {
 		return fmt.Errorf("to: %w", err)
 	}
 	source, err := u.cfg.Source(ctx)
@@ -173,7 +173,7 @@ func (u *Unpacker) connection(ctx context.Context) error {
 			}
 			continue
 		}
-		if err := u.take(d.Payload, source, sink); err != nil {
+		if err := u.take(ctx, d.Payload, source, sink); err != nil {
 			return err
 		}
 		if err := source.Ack(d); err != nil {

@@ -217,6 +217,18 @@ func TestPoisonIsSetAside(t *testing.T) {
 	})
 }
 
+// TestEvictionIsNoPoison: a second client of the same name ends connections, too.
+func TestEvictionIsNoPoison(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, seal(t, 7, 1, 41))
+		r.target.evicted = 30
+		r.run()
+		if got := names(r.target.got); !slices.Equal(got, numbers(7, 1, 41)) || r.stats.Aside != 0 {
+			t.Errorf("got %v, stats %+v", got, r.stats)
+		}
+	})
+}
+
 func TestStateIsForOne(t *testing.T) {
 	r := newRig(t)
 	u, err := unpack.New(r.cfg, slog.New(slog.DiscardHandler))
