@@ -48,7 +48,7 @@ unit32: ## the same on a 32-bit processor, as most ARM boards have it
 .PHONY: outage
 outage: ## the bridge through 10,000 simulated courses of outages, crashes and power cuts, and a day offline
 	$(say) '10,000 schedules of faults'
-	@$(GO) test ./test/outage -count 1 -timeout 15m -schedules 10000 -outage 24h
+	@$(GO) test ./test/outage -count 1 -timeout 15m -schedules 10000 -outage 24h -links
 
 .PHONY: build
 build: ## ./sluice, for this machine
