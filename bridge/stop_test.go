@@ -27,6 +27,26 @@ func TestStopSaysFarewell(t *testing.T) {
 	})
 }
 
+// TestLastWordsLeave: what came in right before the stop is still being committed
+// then, and leaves before the farewell.
+func TestLastWordsLeave(t *testing.T) {
+	r := &remote{rtt: rtt}
+	bubble(t, r, func(g *rig) {
+		g.run()
+		pass(5 * time.Second)
+		if _, err := g.bridge.Offer(numbered(1)); err != nil {
+			t.Fatal(err)
+		}
+		took := g.stop()
+		if got, want := line(r.received(), false), "1:online 1 start, 1:1, 1:offline 1 shutdown"; got != want {
+			t.Errorf("arrived: %s\n    want: %s", got, want)
+		}
+		if took > rtt+500*time.Millisecond || !r.last().parted {
+			t.Errorf("stop took %v, DISCONNECT %v", took, r.last().parted)
+		}
+	})
+}
+
 func TestStopIsBoundedWhenUpstreamIsSilent(t *testing.T) {
 	r := &remote{rtt: rtt, judge: func(_ int, m topic.Message) verdict {
 		if m.Topic == "state" {
