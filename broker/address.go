@@ -137,5 +137,5 @@ func (l Listener) layers(ctx context.Context, nc net.Conn) (net.Conn, string, er
 	if err != nil {
 		return nil, "", err
 	}
-	return ws, user, nil
+	return &packetwise{Conn: ws}, user, nil
 }

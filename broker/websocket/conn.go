@@ -170,6 +170,24 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// WriteMessages sends each of them as a binary message, at once.
+func (c *Conn) WriteMessages(messages [][]byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return net.ErrClosed
+	}
+	var frames []byte
+	for _, m := range messages {
+		frames = appendFrame(frames, opBinary, m)
+	}
+	if len(frames) == 0 {
+		return nil
+	}
+	_, err := c.Conn.Write(frames)
+	return err
+}
+
 func (c *Conn) send(op byte, body []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -190,18 +208,21 @@ func (c *Conn) sendClose(status uint16) error {
 }
 
 func (c *Conn) write(op byte, body []byte) error {
-	frame := make([]byte, 0, 10+len(body))
-	frame = append(frame, finalBit|op)
+	_, err := c.Conn.Write(appendFrame(make([]byte, 0, 10+len(body)), op, body))
+	return err
+}
+
+func appendFrame(b []byte, op byte, body []byte) []byte {
+	b = append(b, finalBit|op)
 	switch n := len(body); {
 	case n <= maxControl:
-		frame = append(frame, byte(n))
+		b = append(b, byte(n))
 	case n < 1<<16:
-		frame = binary.BigEndian.AppendUint16(append(frame, 126), uint16(n))
+		b = binary.BigEndian.AppendUint16(append(b, 126), uint16(n))
 	default:
-		frame = binary.BigEndian.AppendUint64(append(frame, 127), uint64(n))
+		b = binary.BigEndian.AppendUint64(append(b, 127), uint64(n))
 	}
-	_, err := c.Conn.Write(append(frame, body...))
-	return err
+	return append(b, body...)
 }
 
 // CloseWrite sends a close frame and ends the stream to the client.

@@ -215,6 +215,23 @@ func TestWrite(t *testing.T) {
 	}
 }
 
+func TestWriteMessages(t *testing.T) {
+	c, far := open(t, nil)
+	go func() {
+		if err := c.WriteMessages([][]byte{[]byte("one"), []byte("two")}); err != nil {
+			t.Error(err)
+		}
+		c.CloseWrite()
+		c.Close()
+		if err := c.WriteMessages([][]byte{[]byte("x")}); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("after the end: %v", err)
+		}
+	}()
+	if got, err := io.ReadAll(far); err != nil || string(got) != "\x82\x03one\x82\x03two\x88\x02\x03\xe8" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add(frame(0x82, "one"))
 	f.Add(append(frame(0x02, "x"), frame(0x89, "ping")...))
