@@ -25,7 +25,7 @@ say = @printf '\n== %s: %s\n' '$@'
 .NOTPARALLEL: # the steps share two cores and one screen
 
 .PHONY: test
-test: peers check unit unit32 outage cross e2e soak-bridge soak-flood ## everything below that can fail: what every commit must pass
+test: peers check unit unit32 outage cross e2e lan-clients soak-bridge soak-flood ## everything below that can fail: what every commit must pass
 	$(say) 'all passed'
 
 .PHONY: check
@@ -68,7 +68,12 @@ $(DIST): dist/sluice-linux-%:
 .PHONY: e2e
 e2e: peers ## the real program against real devices, brokers and crashes
 	$(say) 'the real program and its peers'
-	@$(GO) test -tags e2e -count 1 -timeout 20m ./test/e2e/...
+	@$(GO) test -tags e2e -count 1 -timeout 20m -skip '^TestLANClients$$' ./test/e2e/...
+
+.PHONY: lan-clients
+lan-clients: peers ## what MQTT clients of other makers do with the LAN broker, a table for each
+	$(say) 'mosquitto, Paho, MQTT.js and Node-RED on the LAN broker'
+	@$(GO) test -tags e2e -count 1 -timeout 20m -v -run '^TestLANClients$$' ./test/e2e
 
 .PHONY: bench-latency
 bench-latency: ## how long a value takes from the wire to a subscriber
@@ -124,6 +129,7 @@ peers: ## installs what the tests talk to, when it is missing (Debian and npm pa
 	need mosquitto command -v mosquitto; \
 	need mosquitto-clients command -v mosquitto_sub; \
 	need python3-paho-mqtt /usr/bin/python3 -c 'import paho.mqtt'; \
+	need libpaho-mqtt-dev test -e /usr/include/MQTTClient.h; \
 	need rabbitmq-server test -x /usr/lib/rabbitmq/bin/rabbitmq-server; \
 	need socat command -v socat; \
 	need jq command -v jq; \
@@ -141,9 +147,9 @@ peers: ## installs what the tests talk to, when it is missing (Debian and npm pa
 	@$(MAKE) --no-print-directory $(NODE_PEERS:%=$(NODE_CACHE)/%/node_modules)
 
 # What comes from npm, with everything it stands on pinned by checksum: a slave on
-# modbus-serial; ajv and the language server of editors, for the schema.
+# modbus-serial; ajv and the language server of editors, for the schema; MQTT clients.
 NODE_CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sluice-peers
-NODE_PEERS := modbus-serial schema
+NODE_PEERS := modbus-serial schema mqttjs node-red
 
 .SECONDEXPANSION:
 $(NODE_CACHE)/%/node_modules: $$(wildcard test/e2e/testdata/peers/%/package*.json)
