@@ -30,7 +30,8 @@
 // A client's retained message is acknowledged when the store of package retain has
 // it, and is there again after a restart. The gateway's own retained messages are
 // not stored, which saves the flash the values that change all the time: it
-// publishes them anew. Clients can't use topic aliases and are sent none.
+// publishes them anew. Clients may use topic aliases and
+// are sent none.
 //
 // A session that can outlive its connection is kept by package journal, if there is
 // one: SUBACK and UNSUBACK, PUBACK and PUBREC to publishers of what it gets, and
@@ -198,7 +199,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	}
 	b.restoreWills()
 	close(b.ready)
-	<-ctx.Done()
+	b.publishFigures(ctx)
 	return b.stop()
 }
 
@@ -258,14 +259,14 @@ func (b *Broker) publish(m topic.Message, urgent bool) (wait func(context.Contex
 // others have it in any case.
 func (b *Broker) Deliver(m topic.Message) error {
 	if code := b.foreign(m.Topic); code != packets.CodeSuccess {
-		b.refused.Add(1)
+		b.countMessage(code)
 		return code
 	}
 	b.order.Lock()
 	full := b.room(m)
 	b.order.Unlock()
 	if full != packets.CodeSuccess {
-		b.refused.Add(1)
+		b.countMessage(full)
 		return full
 	}
 	wait, err := b.publish(m, true)

@@ -52,6 +52,8 @@ type Limits struct {
 	ConnectTimeout time.Duration // for TLS and WebSocket, and again to the CONNECT packet (5 s)
 	StallTimeout   time.Duration // until a client that takes nothing is disconnected (30 s)
 	Connects       float64       // connections a second from one address (50), four times as many at once
+	Aliases        int           // of topics, for one connection (16)
+	Keepalive      time.Duration // the longest silence that an MQTT 5 client may ask for, in seconds; 0: any
 }
 
 func (l Limits) withDefaults() Limits {
@@ -70,12 +72,14 @@ func (l Limits) withDefaults() Limits {
 		ConnectTimeout: cmp.Or(l.ConnectTimeout, 5*time.Second),
 		StallTimeout:   cmp.Or(l.StallTimeout, 30*time.Second),
 		Connects:       cmp.Or(l.Connects, 50),
+		Aliases:        cmp.Or(l.Aliases, 16),
+		Keepalive:      l.Keepalive,
 	}
 }
 
 func (l Limits) capabilities() *mqtt.Capabilities {
 	c := mqtt.NewDefaultServerCapabilities()
-	c.MaximumClients = int64(l.Clients)
+	c.MaximumClients = math.MaxInt64 // admit counts
 	c.MaximumPacketSize = uint32(l.PacketBytes)
 	c.MaximumClientWritesPending = writesPending
 	c.MaximumSessionExpiryInterval = uint32(l.SessionExpiry / time.Second)

@@ -16,7 +16,8 @@ import (
 // Refusal is why a connection, a subscription or a message was not taken.
 type Refusal int
 
-// Refusals of connections, then of subscriptions, then of messages.
+// Refusals of connections, then of subscriptions, then of messages, then what ends
+// a connection.
 const (
 	RefusedRate        Refusal = iota + 1 // too many connects a second from one address
 	RefusedWaiting                        // too many connections from one address that have not sent CONNECT
@@ -25,6 +26,7 @@ const (
 	RefusedTimeout                        // no CONNECT in time
 	RefusedLarge                          // CONNECT is too large
 	RefusedProtocol                       // the first packet is no CONNECT
+	RefusedClients                        // too many clients are connected
 	RefusedLogin                          // user name or password is wrong, or missing
 	RefusedLogins                         // too many wrong passwords from one address, or logins at once
 	RefusedUser                           // the certificate names nobody who is known
@@ -37,21 +39,25 @@ const (
 	RefusedTopic                          // the topic is malformed or too deep
 	RefusedWrite                          // the user may not publish it, or only the gateway may
 	RefusedQuota                          // a queue or the retained store is full
+	RefusedSize                           // the packet is too large
+	RefusedPacket                         // the packet is malformed or out of place
+	RefusedAlias                          // the topic alias is beyond the limit, or unknown
+	RefusedSlow                           // the client takes too little of what it is sent, or nothing
 
 	refusals
 )
 
 func (r Refusal) String() string {
-	return [refusals]string{"", "rate", "waiting", "connections", "handshake", "timeout", "large", "protocol", "login", "logins",
-		"user", "will", "sessions", "client-id", "filters", "filter", "read", "topic", "write", "quota"}[r]
+	return [refusals]string{"", "rate", "waiting", "connections", "handshake", "timeout", "large", "protocol", "clients", "login", "logins",
+		"user", "will", "sessions", "client-id", "filters", "filter", "read", "topic", "write", "quota", "size", "packet", "alias", "slow"}[r]
 }
 
 // refusalOf tells why a message was refused by the code that its client gets.
 func refusalOf(code packets.Code) Refusal {
-	switch code {
-	case packets.ErrTopicNameInvalid:
+	switch code.Code {
+	case packets.ErrTopicNameInvalid.Code:
 		return RefusedTopic
-	case packets.ErrNotAuthorized:
+	case packets.ErrNotAuthorized.Code:
 		return RefusedWrite
 	}
 	return RefusedQuota

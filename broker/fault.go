@@ -22,6 +22,9 @@ func (p *peer) Read(b []byte) (int, error) {
 // with DISCONNECT. Before MQTT 5 only some faults of CONNECT have a code
 // [MQTT-3.1.4-1].
 func (p *peer) blame(f *wire.Fault) {
+	if p.client.Load() != nil {
+		p.broker.turnAway(faultRefusal(f), p.from.String(), "client", p.id(), "err", f)
+	}
 	var answer []byte
 	switch opened := p.client.Load() != nil; {
 	case opened && f.Version >= 5:
@@ -37,6 +40,16 @@ func (p *peer) blame(f *wire.Fault) {
 	if answer != nil {
 		_, _ = p.Write(answer)
 	}
+}
+
+func faultRefusal(f *wire.Fault) Refusal {
+	switch f.Reason {
+	case wire.TooLarge:
+		return RefusedSize
+	case wire.AliasNotValid:
+		return RefusedAlias
+	}
+	return RefusedPacket
 }
 
 // refusal says why the client did not get in; 0 if it just went away.

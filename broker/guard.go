@@ -2,7 +2,9 @@ package broker
 
 import (
 	"fmt"
+	"math"
 	"strings"
+	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -46,13 +48,19 @@ func (g guard) protects(name string) bool {
 	return false
 }
 
+// because gives a reason code the words that MQTT 5 clients get with it.
+func because(code packets.Code, why string) packets.Code {
+	code.Reason = why
+	return code
+}
+
 // allow reports why a client may not publish to name, or CodeSuccess.
 func (b *Broker) allow(p *peer, name string) packets.Code {
 	if code := b.foreign(name); code != packets.CodeSuccess {
 		return code
 	}
 	if !p.grant.MayWrite(name) {
-		return packets.ErrNotAuthorized
+		return because(packets.ErrNotAuthorized, "the user may not publish to this topic")
 	}
 	return packets.CodeSuccess
 }
@@ -60,10 +68,12 @@ func (b *Broker) allow(p *peer, name string) packets.Code {
 // foreign reports why nobody but the gateway may publish to name, or CodeSuccess.
 func (b *Broker) foreign(name string) packets.Code {
 	switch {
-	case topic.CheckName(name) != nil || levels(name) > b.limits.Levels:
+	case topic.CheckName(name) != nil:
 		return packets.ErrTopicNameInvalid
+	case levels(name) > b.limits.Levels:
+		return because(packets.ErrTopicNameInvalid, fmt.Sprintf("the topic has more than %d levels", b.limits.Levels))
 	case b.guard.protects(name):
-		return packets.ErrNotAuthorized
+		return because(packets.ErrNotAuthorized, "only the gateway publishes to this topic")
 	}
 	return packets.CodeSuccess
 }
@@ -79,19 +89,32 @@ func (b *Broker) admit(p *peer, cl *mqtt.Client, pk packets.Packet) packets.Code
 	if pk.Connect.WillFlag {
 		if code := b.allow(p, pk.Connect.WillTopic); code != packets.CodeSuccess {
 			b.turnAway(RefusedWill, cl.ID, "client", cl.ID, "user", p.user, "topic", pk.Connect.WillTopic)
-			return code
+			return because(code, "will: "+code.Reason)
 		}
+	}
+	if b.server.Info.Clone().ClientsConnected >= int64(b.limits.Clients) {
+		b.turnAway(RefusedClients, "", "limit", b.limits.Clients)
+		return because(packets.ErrServerBusy, "too many clients are connected")
 	}
 	owner, known, sessions := b.ownerOf(cl.ID)
 	if !known && sessions >= 2*b.limits.Clients {
 		b.turnAway(RefusedSessions, "", "limit", 2*b.limits.Clients)
-		return packets.ErrServerBusy
+		return because(packets.ErrServerBusy, "too many sessions are kept")
 	}
 	if known && owner != p.user {
 		b.turnAway(RefusedClientID, cl.ID, "client", cl.ID, "user", p.user)
-		return packets.ErrClientIdentifierNotValid
+		return because(packets.ErrClientIdentifierNotValid, "the session belongs to another user")
 	}
 	return packets.CodeSuccess
+}
+
+// shorten keeps an MQTT 5 client from being silent for longer than the limit, and
+// tells it so [MQTT-3.2.2-21]; before MQTT 5 it can't be told.
+func (b *Broker) shorten(cl *mqtt.Client) {
+	most := uint16(min((b.limits.Keepalive+time.Second-1)/time.Second, math.MaxUint16))
+	if s := &cl.State; cl.Properties.ProtocolVersion >= 5 && most > 0 && (s.Keepalive == 0 || s.Keepalive > most) {
+		s.Keepalive, s.ServerKeepalive = most, true
+	}
 }
 
 // connackCode translates a refusal for clients before MQTT 5.
@@ -99,11 +122,11 @@ func connackCode(code packets.Code, version byte) packets.Code {
 	switch {
 	case version >= 5:
 		return code
-	case code == packets.ErrServerBusy || code == packets.ErrConnectionRateExceeded:
+	case code.Code == packets.ErrServerBusy.Code || code.Code == packets.ErrConnectionRateExceeded.Code:
 		return packets.ErrServerUnavailable
-	case code == packets.ErrClientIdentifierNotValid:
+	case code.Code == packets.ErrClientIdentifierNotValid.Code:
 		return packets.Err3ClientIdentifierNotValid
-	case code == packets.ErrBadUsernameOrPassword:
+	case code.Code == packets.ErrBadUsernameOrPassword.Code:
 		return packets.Code{Code: 0x04, Reason: code.Reason} // mochi has no name for it
 	default:
 		return packets.Err3NotAuthorized

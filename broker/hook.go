@@ -45,7 +45,6 @@ func (h *hook) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 		return code
 	}
 	p.left()
-	p.keepAlive(pk.Connect.Keepalive)
 	p.client.Store(cl)
 	p.terms = session.Terms{
 		Version: pk.ProtocolVersion, ReceiveMaximum: int(pk.Properties.ReceiveMaximum), MaximumPacket: int(pk.Properties.MaximumPacketSize),
@@ -54,6 +53,8 @@ func (h *hook) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 	cl.Net.Inline = true // mochi leaves the checks of what it publishes to us
 	// Mochi keeps aliases beyond the connection that they belong to.
 	cl.Properties.Props.TopicAliasMaximum = 0
+	h.broker.shorten(cl)
+	p.keepAlive(cl.State.Keepalive)
 	return nil
 }
 
@@ -86,6 +87,11 @@ func (h *hook) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet,
 			pk.Connect.WillPayload = []byte{0} // else mochi refuses it
 		}
 		pk.Connect.PasswordFlag = len(pk.Connect.Password) > 0 // likewise
+	case packets.Publish:
+		if fault := p.aliases.resolve(&pk, h.broker.limits.Aliases); fault != nil {
+			p.blame(fault)
+			return pk, packets.ErrRejectPacket // which ends the connection
+		}
 	case packets.Puback, packets.Pubrec, packets.Pubrel, packets.Pubcomp:
 		p.acknowledged(pk)
 		return packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Puback}}, nil // which mochi ignores
@@ -111,6 +117,7 @@ func (h *hook) OnPacketEncode(cl *mqtt.Client, pk packets.Packet) packets.Packet
 	case packets.Connack:
 		pk.SessionPresent = p.resumed
 		pk.Properties.MaximumPacketSize = uint32(h.broker.limits.PacketBytes)
+		pk.Properties.TopicAliasMaximum = uint16(h.broker.limits.Aliases)
 	case packets.Disconnect:
 		if cl.Properties.ProtocolVersion < 5 {
 			pk.FixedHeader.Type = packets.Reserved // is not sent: servers of that time just close

@@ -31,7 +31,7 @@ func (b *Broker) rights(p *peer, pk packets.Packet) (user string, rights auth.Ri
 		return "", *p.listener.Anonymous, packets.CodeSuccess
 	}
 	b.turnAway(RefusedLogin, p.from.String(), "err", "no user name")
-	return "", auth.Rights{}, packets.ErrNotAuthorized
+	return "", auth.Rights{}, because(packets.ErrNotAuthorized, "a user name is needed here")
 }
 
 // certified returns the rights of whom the certificate names. User name and
@@ -43,7 +43,7 @@ func (b *Broker) certified(p *peer) (string, auth.Rights, packets.Code) {
 		}
 	}
 	b.turnAway(RefusedUser, p.certified, "from", p.from)
-	return "", auth.Rights{}, packets.ErrNotAuthorized
+	return "", auth.Rights{}, because(packets.ErrNotAuthorized, "the certificate names nobody who is known here")
 }
 
 func (b *Broker) login(p *peer, name, password string) (string, auth.Rights, packets.Code) {
@@ -56,7 +56,7 @@ func (b *Broker) login(p *peer, name, password string) (string, auth.Rights, pac
 		return "", rights, packets.ErrBadUsernameOrPassword
 	case errors.Is(err, auth.ErrTooMany):
 		b.turnAway(RefusedLogins, p.from.String(), "err", err)
-		return "", rights, packets.ErrConnectionRateExceeded
+		return "", rights, because(packets.ErrConnectionRateExceeded, auth.ErrTooMany.Error())
 	}
 	b.turnAway(RefusedLogins, p.from.String(), "err", err)
 	return "", rights, packets.ErrServerBusy

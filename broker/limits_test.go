@@ -28,6 +28,9 @@ func TestClientLimit(t *testing.T) {
 	}
 	clients[0].leave(b)
 	connect(t, b)
+	if got := b.Stats().Turned[broker.RefusedClients]; got != 2 {
+		t.Errorf("%d refusals were counted, want 2", got)
+	}
 }
 
 // TestConnectionLimit: connections that have not sent CONNECT are bounded too. That
@@ -82,13 +85,50 @@ func TestPacketLimit(t *testing.T) {
 	c.wantDisconnect(0x95)
 }
 
-func TestTopicAliasIsRefused(t *testing.T) {
-	b := start(t, broker.Config{})
-	c := connect(t, b, version(5))
-	pk := publish("a", "x", 1, 1)
-	pk.Properties.TopicAlias, pk.Properties.TopicAliasFlag = 1, true
-	c.send(pk)
+// TestTopicAlias: an alias stands for a topic as long as the connection lasts, and
+// for another one when the client says so.
+func TestTopicAlias(t *testing.T) {
+	aliased := func(name string, alias, id uint16) packets.Packet {
+		pk := publish(name, "x", 1, id)
+		pk.Properties.TopicAlias, pk.Properties.TopicAliasFlag = alias, true
+		return pk
+	}
+	b := start(t, broker.Config{Limits: broker.Limits{Aliases: 2}})
+	witness := connect(t, b)
+	witness.subscribe(1, 0, "#")
+	c, ack := tryConnect(t, b, version(5), session("c", false))
+	if got := ack.Properties.TopicAliasMaximum; got != 2 {
+		t.Errorf("announced %d aliases", got)
+	}
+	c.send(aliased("a", 1, 1), aliased("b", 2, 2), aliased("", 1, 3), aliased("", 2, 4), aliased("c", 1, 5), aliased("", 1, 6))
+	for i, want := range []string{"a", "b", "a", "b", "c", "c"} {
+		c.wantAnswer(packets.Puback, uint16(i+1), 0)
+		if pk := witness.want(packets.Publish); pk.TopicName != want {
+			t.Errorf("message %d is on %q, want %q", i, pk.TopicName, want)
+		}
+	}
+	c.send(aliased("d", 3, 7))
 	c.wantDisconnect(0x94)
+	c = connect(t, b, version(5), session("c", false))
+	c.send(aliased("", 1, 8)) // of the connection before
+	c.wantDisconnect(0x82)
+	if got := b.Stats().Turned; got[broker.RefusedAlias] != 1 || got[broker.RefusedPacket] != 1 {
+		t.Errorf("counted %v", got)
+	}
+}
+
+// TestServerKeepalive: an MQTT 5 client that asks for more is told what it gets.
+func TestServerKeepalive(t *testing.T) {
+	b := start(t, broker.Config{Limits: broker.Limits{Keepalive: time.Minute}})
+	for asked, want := range map[uint16]uint16{0: 60, 61: 60, 60: 0, 10: 0} {
+		_, ack := tryConnect(t, b, version(5), func(pk *packets.Packet) { pk.Connect.Keepalive = asked })
+		if got := ack.Properties.ServerKeepAlive; got != want || ack.Properties.ServerKeepAliveFlag != (want > 0) {
+			t.Errorf("asked for %d s, was given %d", asked, got)
+		}
+	}
+	b = start(t, broker.Config{Limits: broker.Limits{Keepalive: time.Second}})
+	silent := connect(t, b, version(5), func(pk *packets.Packet) { pk.Connect.Keepalive = 0 })
+	silent.wantClosed()
 }
 
 func TestFilters(t *testing.T) {

@@ -40,8 +40,8 @@ func TestLog(t *testing.T) {
 	c.wantClosed()
 	cancel()
 	running.Wait()
-	if got := strings.Count(out.String(), "level=WARN"); got != 2 {
-		t.Errorf("%d warnings, want one for the client and one for those without a name", got)
+	if got := strings.Count(out.String(), "level=WARN"); got != 3 {
+		t.Errorf("%d warnings, want one for the client, one for those without a name and one for the packet", got)
 	}
 	if strings.Contains(out.String(), "secret") {
 		t.Error("a password or payload was logged")

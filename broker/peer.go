@@ -42,9 +42,10 @@ type peer struct {
 	resumed bool          // the session is an earlier one
 	terms   session.Terms // of CONNECT
 	will    *will         // nil: none, or taken back
-	routing bool          // the order lock is held
-	ending  bool          // a message was refused in a way that ends the connection
-	request uint16        // packet identifier of the SUBSCRIBE or UNSUBSCRIBE at work
+	aliases aliases
+	routing bool   // the order lock is held
+	ending  bool   // a message was refused in a way that ends the connection
+	request uint16 // packet identifier of the SUBSCRIBE or UNSUBSCRIBE at work
 }
 
 func newPeer(b *Broker, nc net.Conn) *peer {
@@ -128,6 +129,7 @@ func (p *peer) report(err error) {
 		return
 	}
 	if p.cause == errPending || p.cause == errStalled {
+		p.broker.door.count(RefusedSlow)
 		p.broker.notice.warn(p.broker.log, "slow "+id, "disconnected a client", "client", id, "remote", remote, "err", p.cause)
 		return
 	}

@@ -69,7 +69,7 @@ func (p *peer) accept(pk packets.Packet, m topic.Message) (debt, packets.Code, e
 	}
 	wait, err := p.broker.offer(m)
 	if err != nil && m.QoS > 0 {
-		return d, packets.ErrQuotaExceeded, err
+		return d, because(packets.ErrQuotaExceeded, "the message cannot be stored for the broker upstream"), err
 	}
 	if err != nil {
 		p.broker.countRefused(p.client.Load(), m.Topic, packets.ErrQuotaExceeded, err)
@@ -112,13 +112,17 @@ func (p *peer) leave() {
 // countRefused counts a message that is not taken, or not by every tap, and warns
 // about it.
 func (b *Broker) countRefused(cl *mqtt.Client, name string, code packets.Code, cause error) {
-	b.refused.Add(1)
-	b.door.count(refusalOf(code))
+	b.countMessage(code)
 	about := "refused: " + code.Reason
 	if cl.Properties.Props.AssignedClientID == "" { // else it has another name each time
 		about += ": " + cl.ID
 	}
 	b.notice.warn(b.log, about, "refused a message", "client", cl.ID, "topic", name, "err", cause)
+}
+
+func (b *Broker) countMessage(code packets.Code) {
+	b.refused.Add(1)
+	b.door.count(refusalOf(code))
 }
 
 // owe adds a debt; when too many are owed already, the client is read no further

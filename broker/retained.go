@@ -133,7 +133,7 @@ func (b *Broker) room(m topic.Message) packets.Code {
 	}
 	b.forgetExpired()
 	if full() {
-		return packets.ErrQuotaExceeded
+		return because(packets.ErrQuotaExceeded, "there is no room for another retained message")
 	}
 	return packets.CodeSuccess
 }

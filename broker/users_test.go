@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -280,5 +281,24 @@ func TestNoSecretsInLog(t *testing.T) {
 	}
 	if !bytes.Contains(log, []byte("reason=login")) {
 		t.Errorf("the log does not say why: %s", log)
+	}
+}
+
+// TestReasonStrings: a refusal says why, unless the client wants no such thing.
+func TestReasonStrings(t *testing.T) {
+	b := start(t, broker.Config{Protected: []string{"mine"}})
+	c := connect(t, b, version(5))
+	c.send(publish("mine", "x", 1, 1))
+	if pk := c.want(packets.Puback); pk.ReasonCode != 0x87 || !strings.Contains(pk.Properties.ReasonString, "only the gateway") {
+		t.Errorf("PUBACK 0x%02x %q", pk.ReasonCode, pk.Properties.ReasonString)
+	}
+	quiet := connect(t, b, version(5), func(pk *packets.Packet) { pk.Properties.RequestProblemInfoFlag = true })
+	quiet.send(publish("mine", "x", 1, 1))
+	if pk := quiet.want(packets.Puback); pk.ReasonCode != 0x87 || pk.Properties.ReasonString != "" {
+		t.Errorf("PUBACK 0x%02x %q to a client that wants no reasons", pk.ReasonCode, pk.Properties.ReasonString)
+	}
+	_, ack := tryConnect(t, b, version(5), will(topic.Message{Topic: "mine", Payload: []byte("x")}))
+	if ack.ReasonCode != 0x87 || ack.Properties.ReasonString != "will: only the gateway publishes to this topic" {
+		t.Errorf("CONNACK 0x%02x %q", ack.ReasonCode, ack.Properties.ReasonString)
 	}
 }

@@ -16,10 +16,8 @@ func CertsDir(stateDir string) string { return filepath.Join(stateDir, "tls") }
 // lanBroker returns the broker on the LAN; clients can't publish to what is
 // protected.
 func (g *Gateway) lanBroker(cfg *config.Config, opt Options, protected []string) (*broker.Broker, error) {
-	c := broker.Config{
-		Protected: protected, Retained: g.retained, Journal: g.sessions,
-		Limits: broker.Limits{SessionExpiry: cfg.Broker.Sessions.Expiry},
-	}
+	c := broker.Config{Protected: protected, Retained: g.retained, Journal: g.sessions, Limits: cfg.Broker.Limits}
+	c.Limits.SessionExpiry = cfg.Broker.Sessions.Expiry
 	for _, l := range cfg.Broker.Listen {
 		listener := broker.Listener{
 			Address: l.Address, Mode: l.Mode, Plaintext: l.Plaintext, WebSocket: l.WebSocket, Origins: l.Origins, Anonymous: l.Anonymous,

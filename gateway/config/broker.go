@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"sluice/broker"
 	"sluice/broker/auth"
 	"sluice/broker/certs"
 	"sluice/broker/topic"
@@ -27,6 +28,7 @@ type Broker struct {
 	Users        []User
 	PasswordFile string // path; empty for none
 	Sessions     Sessions
+	Limits       broker.Limits
 }
 
 // Listen is an address of the broker, and how it is served.
@@ -60,8 +62,11 @@ type User struct {
 func Readers() auth.Rights { return auth.Rights{Read: []string{"#"}} }
 
 func (r *reader) broker(n mapping.Node) Broker {
-	m := n.As("broker").Map("listen", "tls", "users", "password_file", "sessions")
-	b := Broker{TLS: r.brokerTLS(m.Get("tls")), Users: r.users(m.Get("users")), PasswordFile: r.passwordFile(m.Get("password_file")), Sessions: sessions(m.Get("sessions"))}
+	m := n.As("broker").Map("listen", "tls", "users", "password_file", "sessions", "limits")
+	b := Broker{
+		TLS: r.brokerTLS(m.Get("tls")), Users: r.users(m.Get("users")), PasswordFile: r.passwordFile(m.Get("password_file")),
+		Sessions: sessions(m.Get("sessions")), Limits: brokerLimits(m.Get("limits")),
+	}
 	known := len(b.Users) > 0 || b.PasswordFile != ""
 	for _, item := range m.Get("listen").Seq() {
 		if l := r.listen(item.As("broker: listen"), known); l.Address != "" {
