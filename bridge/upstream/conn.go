@@ -20,6 +20,7 @@ import (
 // keeps its session. It is for one goroutine, and of no use any more after an error
 // but to be closed.
 type Conn struct {
+	raw     net.Conn // below TLS and WebSocket
 	conn    net.Conn
 	cfg     Config
 	stop    func() bool                // ctx has no hold any more
@@ -60,7 +61,7 @@ func (p *Path) Connect(ctx context.Context, clean bool) (c *Conn, kept bool, err
 	if err != nil {
 		return nil, false, err
 	}
-	c = &Conn{conn: conn, cfg: p.cfg, packets: make(chan packets.ControlPacket)}
+	c = &Conn{raw: p.raw, conn: conn, cfg: p.cfg, packets: make(chan packets.ControlPacket)}
 	c.stop = context.AfterFunc(ctx, func() { p.raw.Close() })
 	go c.read(&patient{conn, silence(p.cfg.KeepAlive)})
 	kept, err = c.connect(clean)
@@ -71,7 +72,9 @@ func (p *Path) Connect(ctx context.Context, clean bool) (c *Conn, kept bool, err
 	return c, kept, nil
 }
 
-// read hands on what comes in until the connection ends.
+// read hands on what comes in until the connection ends. Brokers send the answers to
+// a batch one by one, and most of them no further one before the one before has been
+// acknowledged, which the kernel likes to put off for 40 ms.
 func (c *Conn) read(from io.Reader) {
 	defer close(c.packets)
 	in := bufio.NewReader(from)
@@ -81,6 +84,7 @@ func (c *Conn) read(from io.Reader) {
 			c.err = readable(err)
 			return
 		}
+		prompt(c.raw)
 		c.packets <- p
 	}
 }

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"errors"
+	"net"
 	"syscall"
 	"time"
 
@@ -18,4 +19,19 @@ func control(userTimeout time.Duration) func(string, string, syscall.RawConn) er
 		})
 		return errors.Join(err, failed)
 	}
+}
+
+// prompt has the kernel acknowledge at once what was read (TCP_QUICKACK, tcp(7)). It
+// forgets that again, so it is told with each packet. Where it does not take it,
+// nothing is lost but time.
+func prompt(conn net.Conn) {
+	c, ok := conn.(syscall.Conn)
+	if !ok {
+		return
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1) })
 }

@@ -3,6 +3,7 @@
 package upstream
 
 import (
+	"net"
 	"syscall"
 	"time"
 )
@@ -10,3 +11,5 @@ import (
 // control has nothing to set: only Linux knows TCP_USER_TIMEOUT, elsewhere the
 // bridge's watchdog finds a half-open connection.
 func control(time.Duration) func(string, string, syscall.RawConn) error { return nil }
+
+func prompt(net.Conn) {}
