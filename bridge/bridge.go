@@ -83,8 +83,11 @@ type Config struct {
 	// Envelopes make messages travel together. The queue must have epochs.
 	Envelopes Envelopes
 
+	// Conn is how many sessions a predecessor of the bridge has tried.
+	Conn uint64
+
 	// What upstream is told of this gateway. conn counts the sessions that were
-	// tried since the bridge was built, from 1; the reason of a birth is "start",
+	// tried, behind those of the predecessor; the reason of a birth is "start",
 	// "reconnect" or, on another way than the last, "failover"; that of a farewell
 	// "shutdown", "failover" or, where nothing waits any more, "idle".
 	Will     func(conn uint64) topic.Message
@@ -177,7 +180,8 @@ func New(cfg Config, q *queue.Queue, dial Dialer, log *slog.Logger) *Bridge {
 		ready:    make(chan struct{}),
 		saying:   make(chan struct{}, 1),
 		straight: newStraight(),
-		stats:    Stats{Since: time.Now()},
+		conn:     cfg.Conn,
+		stats:    Stats{Since: time.Now(), Conn: cfg.Conn},
 	}
 	b.last.urgent = len(cfg.LiveFirst) > 0 || slices.ContainsFunc(cfg.Send, func(r Rule) bool { return r.Lane == queue.Alarm && !r.Drop })
 	for i, name := range queue.Names() {

@@ -93,17 +93,17 @@ type Broker struct {
 	limits Limits
 	listen []Listener
 	users  *auth.Users
-	guard  guard
+	guard  atomic.Pointer[guard]
 	log    *slog.Logger
 	notice notices
 	server *mqtt.Server
-	taps   []Tap
 
 	sessions *session.Pool
 	store    *retain.Store    // nil: retained messages are in memory only
 	journal  *journal.Journal // nil: sessions are in memory only
 
 	order       sync.Mutex // held while a message is offered and routed; guards what follows
+	taps        []Tap
 	subscribers map[string]*subscriber
 	index       topic.Index[target]
 	groups      map[string]*group
@@ -130,15 +130,14 @@ func New(cfg Config, log *slog.Logger) (*Broker, error) {
 			return nil, fmt.Errorf("broker: %w", err)
 		}
 	}
-	guard, err := newGuard(cfg.Protected)
-	if err != nil {
-		return nil, fmt.Errorf("broker: %w", err)
-	}
 	b := &Broker{
-		limits: cfg.Limits.withDefaults(), listen: cfg.Listen, users: cfg.Users, guard: guard, log: log,
+		limits: cfg.Limits.withDefaults(), listen: cfg.Listen, users: cfg.Users, log: log,
 		sessions: session.NewPool(poolLimits(cfg)), store: cfg.Retained, journal: cfg.Journal, subscribers: map[string]*subscriber{}, groups: map[string]*group{},
 		retained: retained{kept: map[string]*kept{}},
 		ready:    make(chan struct{}), stopping: make(chan struct{}),
+	}
+	if err := b.Protect(cfg.Protected); err != nil {
+		return nil, err
 	}
 	b.door = newDoor(b.limits)
 	b.acks, b.dropAcks = context.WithCancel(context.Background())
@@ -156,8 +155,30 @@ func New(cfg Config, log *slog.Logger) (*Broker, error) {
 	return b, nil
 }
 
-// Tap adds a tap. It must be called before Run and before Publish.
-func (b *Broker) Tap(t Tap) { b.taps = append(b.taps, t) }
+// Tap adds a tap.
+func (b *Broker) Tap(t Tap) {
+	b.order.Lock()
+	defer b.order.Unlock()
+	b.taps = append(b.taps, t)
+}
+
+// Retap replaces the taps by what swap returns. Swap runs between two messages: the
+// one before was offered to the old taps, and the next waits for the new ones.
+func (b *Broker) Retap(swap func() []Tap) {
+	b.order.Lock()
+	defer b.order.Unlock()
+	b.taps = swap()
+}
+
+// Protect replaces Config.Protected. An error changes nothing.
+func (b *Broker) Protect(filters []string) error {
+	g, err := newGuard(filters)
+	if err != nil {
+		return fmt.Errorf("broker: %w", err)
+	}
+	b.guard.Store(&g)
+	return nil
+}
 
 // String returns the broker's name in logs.
 func (b *Broker) String() string { return "broker" }

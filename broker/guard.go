@@ -72,7 +72,7 @@ func (b *Broker) foreign(name string) packets.Code {
 		return packets.ErrTopicNameInvalid
 	case levels(name) > b.limits.Levels:
 		return because(packets.ErrTopicNameInvalid, fmt.Sprintf("the topic has more than %d levels", b.limits.Levels))
-	case b.guard.protects(name):
+	case b.guard.Load().protects(name):
 		return because(packets.ErrNotAuthorized, "only the gateway publishes to this topic")
 	}
 	return packets.CodeSuccess

@@ -100,7 +100,7 @@ func (b *Broker) restore() {
 		return
 	}
 	for _, m := range b.store.Messages() {
-		if b.guard.protects(m.Topic) {
+		if b.guard.Load().protects(m.Topic) {
 			continue
 		}
 		b.retained.set(&session.Message{Topic: m.Topic, Payload: m.Payload, Properties: m.Properties, Expires: m.Expires}, m.QoS)

@@ -28,8 +28,8 @@ func (g *Gateway) healthSince(stateDir string) func() presence.Health {
 				h.Devices[string(u.State)]++
 			}
 		}
-		for _, b := range g.bridges {
-			h.Bridges = append(h.Bridges, bridgeHealth(b.ID(), b.Stats(), now))
+		for _, b := range s.Bridges {
+			h.Bridges = append(h.Bridges, bridgeHealth(b.ID, b.Stats, now))
 		}
 		last = now
 		return h

@@ -24,7 +24,7 @@ type port struct {
 	cfg    config.Bus
 	log    *slog.Logger
 	doubts *modbus.Doubts
-	tracer Tracer // nil: nobody looks
+	tracer *onlookers
 
 	listener *tcp.Listener // nil unless a converter dials in
 
@@ -41,7 +41,11 @@ func OpenBus(ctx context.Context, c config.Bus, doubts *modbus.Doubts, tracer Tr
 	if c.Listen != "" {
 		return nil, fmt.Errorf("the converter of bus %s dials in to the running gateway, and nowhere else", c.ID)
 	}
-	return (&port{cfg: c, log: slog.New(slog.DiscardHandler), doubts: doubts, tracer: tracer}).open(ctx)
+	looking := new(onlookers)
+	if tracer != nil {
+		looking.add(tracer)
+	}
+	return (&port{cfg: c, log: slog.New(slog.DiscardHandler), doubts: doubts, tracer: looking}).open(ctx)
 }
 
 // open connects to the bus.

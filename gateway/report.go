@@ -20,8 +20,9 @@ func (g *Gateway) reported(cfg *config.Config) presence.ReporterConfig {
 		Devices: func() []presence.Device { return g.devices(cfg) },
 		Bridges: func() []presence.Bridge {
 			var all []presence.Bridge
-			for _, b := range g.bridges {
-				all = append(all, reportedBridge(b.ID(), b.Stats()))
+			_, relays := g.parts()
+			for _, r := range relays {
+				all = append(all, reportedBridge(r.cfg.ID, r.Stats()))
 			}
 			return all
 		},
@@ -38,8 +39,9 @@ func told(topics []string) []string {
 // last.
 func (g *Gateway) devices(cfg *config.Config) []presence.Device {
 	units := map[string]poll.UnitStats{}
-	for _, p := range g.pollers {
-		for _, u := range p.Stats().Units {
+	lines, _ := g.parts()
+	for _, l := range lines {
+		for _, u := range l.polling().Stats().Units {
 			units[u.Device] = u
 		}
 	}

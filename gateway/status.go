@@ -32,14 +32,22 @@ type BridgeStatus struct {
 
 // Status returns a snapshot; it may be called at any time.
 func (g *Gateway) Status() Status {
+	lines, relays := g.parts()
 	s := Status{Broker: g.broker.Stats()}
-	for i, b := range g.buses {
-		s.Buses = append(s.Buses, BusStatus{g.ports[i].cfg.ID, g.ports[i].status(), b.Stats(), g.pollers[i].Stats()})
+	for _, l := range lines {
+		s.Buses = append(s.Buses, BusStatus{l.cfg.ID, l.port.status(), l.bus.Stats(), l.polling().Stats()})
 	}
-	for _, b := range g.bridges {
-		s.Bridges = append(s.Bridges, BridgeStatus{b.String(), b.Stats()})
+	for _, r := range relays {
+		s.Bridges = append(s.Bridges, BridgeStatus{r.cfg.ID, r.Stats()})
 	}
 	return s
+}
+
+// parts are those that the configuration brings.
+func (g *Gateway) parts() ([]*line, []*relay) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.lines, g.relays
 }
 
 // Addrs returns the addresses that the local broker serves, once it is ready.

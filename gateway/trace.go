@@ -3,8 +3,11 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
+	"slices"
+	"sync"
 	"time"
 
 	"sluice/drivers/serial"
@@ -29,18 +32,52 @@ func TraceConfig(b config.Bus, path string) transcript.TraceConfig {
 	return transcript.TraceConfig{Bus: b.ID, Framing: b.Framing, Line: b.Line, Path: path, Limit: maxTrace}
 }
 
-// openTrace begins the trace of a bus that is to be written to path; without one
-// nobody looks on.
-func (g *Gateway) openTrace(b config.Bus, path string) (Tracer, error) {
-	if path == "" {
-		return nil, nil
-	}
-	t, err := transcript.OpenTrace(TraceConfig(b, path), g.log)
+// openTrace begins the trace of a bus that is written to path.
+func openTrace(b config.Bus, path string, log *slog.Logger) (*transcript.Trace, error) {
+	t, err := transcript.OpenTrace(TraceConfig(b, path), log)
 	if err != nil {
 		return nil, fmt.Errorf("trace of bus %s: %w", b.ID, err)
 	}
-	g.traces = append(g.traces, t)
 	return t, nil
+}
+
+// onlookers are those who look on at a port, who come and go.
+type onlookers struct {
+	mu  sync.Mutex
+	all []Tracer
+}
+
+func (o *onlookers) add(t Tracer) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.all = append(o.all, t)
+}
+
+func (o *onlookers) remove(t Tracer) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.all = slices.DeleteFunc(o.all, func(other Tracer) bool { return other == t })
+}
+
+func (o *onlookers) each(tell func(Tracer)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, t := range o.all {
+		tell(t)
+	}
+}
+
+// Sent implements Tracer, and so do Received and Event.
+func (o *onlookers) Sent(b []byte, now time.Time) { o.each(func(t Tracer) { t.Sent(b, now) }) }
+
+// Received implements Tracer.
+func (o *onlookers) Received(b []byte, now time.Time) {
+	o.each(func(t Tracer) { t.Received(b, now) })
+}
+
+// Event implements Tracer.
+func (o *onlookers) Event(note string, now time.Time) {
+	o.each(func(t Tracer) { t.Event(note, now) })
 }
 
 // serialPort is a port with all that a transport makes use of.
@@ -52,11 +89,8 @@ type serialPort interface {
 	Close() error
 }
 
-// tracePort is the port itself when nobody looks on.
+// tracePort lets t look on at a port.
 func tracePort(p *serial.Port, t Tracer) serialPort {
-	if t == nil {
-		return p
-	}
 	t.Event("port open: "+p.Path(), time.Now())
 	return tracedPort{p, t}
 }
@@ -71,11 +105,8 @@ func (p tracedPort) Read(b []byte) (int, error) { return traceRead(p.Port.Read, 
 
 func (p tracedPort) Write(b []byte) (int, error) { return traceWrite(p.Port.Write, b, p.tracer) }
 
-// traceConn is the connection itself when nobody looks on.
+// traceConn lets t look on at a connection.
 func traceConn(c net.Conn, t Tracer) net.Conn {
-	if t == nil {
-		return c
-	}
 	t.Event("connected to "+c.RemoteAddr().String(), time.Now())
 	return tracedConn{c, t}
 }

@@ -3,6 +3,8 @@ package upstream
 import (
 	"context"
 	"log/slog"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -14,7 +16,9 @@ const settle = 300 * time.Millisecond
 type Watch struct {
 	log   *slog.Logger
 	ready chan struct{}
-	ups   []chan struct{}
+
+	mu  sync.Mutex // guards ups
+	ups []chan struct{}
 }
 
 // NewWatch returns a watch; Run starts it.
@@ -23,11 +27,20 @@ func NewWatch(log *slog.Logger) *Watch {
 }
 
 // Up returns a channel that yields after a link, an address or a route has come
-// up. Whoever does not listen misses all but one. It must be called before Run.
+// up, until it is handed to Forget. Whoever does not listen misses all but one.
 func (w *Watch) Up() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	c := make(chan struct{}, 1)
 	w.ups = append(w.ups, c)
 	return c
+}
+
+// Forget ends what Up began.
+func (w *Watch) Forget(up <-chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ups = slices.DeleteFunc(w.ups, func(c chan struct{}) bool { return c == up })
 }
 
 // String returns the name in logs.
@@ -63,6 +76,8 @@ func (w *Watch) Run(ctx context.Context) error {
 }
 
 func (w *Watch) tell() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, c := range w.ups {
 		select {
 		case c <- struct{}{}:

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -12,9 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sluice/drivers/bus"
 	"sluice/drivers/modbus"
-	"sluice/gateway"
 	"sluice/gateway/config"
 	"sluice/mapping"
 	"sluice/mapping/layout"
@@ -40,6 +37,7 @@ func (g target) String() string {
 // a port, any other the id of a device in the site file.
 type targetFlags struct {
 	*flag.FlagSet
+	reach            reach
 	site, port       *string
 	line             placeFlags
 	unit             *uint
@@ -58,6 +56,7 @@ func newTargetFlags(name string) *targetFlags {
 	f.order = f.String("order", "", "")
 	f.bits = f.String("bits", "", "")
 	f.length = f.Int("length", 0, "")
+	f.reach.add(f.FlagSet)
 	return f
 }
 
@@ -70,7 +69,7 @@ func (f *targetFlags) addSite() {
 // check refuses flags that mean nothing for what is named.
 func (f *targetFlags) check(named string) error {
 	onPort := strings.Contains(named, "/")
-	ofSite, ofBoth := []string{"c", "port"}, []string{"yes", "trace"}
+	ofSite, ofBoth := []string{"c", "port"}, []string{"yes", "trace", "socket"}
 	var err error
 	f.Visit(func(g *flag.Flag) {
 		switch {
@@ -159,6 +158,7 @@ func (f *targetFlags) inSite(t terminal, device string, point ...string) (target
 	if err != nil {
 		return target{}, err
 	}
+	f.reach.site = *f.site
 	return pick(cfg, *f.site, *f.port, device, point...)
 }
 
@@ -218,20 +218,10 @@ func names[T any](things []T, name func(T) string) string {
 	return strings.Join(all, ", ")
 }
 
-// dial opens the port or the connection of a bus. The caller closes the
-// transport.
-func dial(ctx context.Context, b config.Bus, tracer gateway.Tracer) (bus.Transport, error) {
-	port, err := gateway.OpenBus(ctx, b, new(modbus.Doubts), tracer)
-	if err != nil {
-		return nil, explainPort(err)
-	}
-	return port, nil
-}
-
 // explainPort adds to an error of opening a port what to do about it.
 func explainPort(err error) error {
 	if errors.Is(err, unix.EBUSY) {
-		return hint(err, "if that is `sluice run`, its values are on the broker; stop it to use the port yourself")
+		return hint(err, "if that is `sluice run`, say where its socket is, and it will ask for you: -socket STATE/control.sock")
 	}
 	if _, ok := errors.AsType[*net.OpError](err); ok {
 		return hint(err, "check address and port, and that nobody else is connected: many devices serve one master")

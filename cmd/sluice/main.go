@@ -22,8 +22,11 @@ const (
 )
 
 func main() {
-	// A closed terminal is an ordinary end too.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !reloads(os.Args[1:], os.Stderr) {
+		ends = append(ends, syscall.SIGHUP) // a closed terminal is an ordinary end too
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	defer stop()
 	// Sockets raise this one as well, whenever a client goes away while it is written
 	// to: it must not end the gateway. Writing fails all the same.
@@ -53,6 +56,9 @@ func commands() []command {
 		{"scan", "find out who is on a line; changes nothing", runScan},
 		{"monitor", "explain what others say on a line; never sends", runMonitor},
 		{"simulate", "serve the devices of a site on virtual ports", runSimulate},
+		{"status", "show how the gateway that runs on this machine does", runStatus},
+		{"reload", "have it put the site file to work as it is now", runReload},
+		{"trace", "show what passes a bus of it, in hexadecimal", runTrace},
 		{"queue", "show what waits for upstream, export it, drop it, send dead letters again", runQueue},
 		{"unpack", "take envelopes from a broker and publish the messages in them, once each", runUnpack},
 		{"passwd", "keep the users of the LAN broker in a password file", runPasswd},

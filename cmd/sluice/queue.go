@@ -14,6 +14,7 @@ import (
 	"sluice/bridge/queue"
 	"sluice/gateway"
 	"sluice/gateway/config"
+	"sluice/gateway/control"
 )
 
 // queueArgs is the command line behind sluice queue VERB.
@@ -27,6 +28,7 @@ type queueArgs struct {
 	all         bool
 	bridge      string
 	lane        string
+	reach       reach
 }
 
 // queueVerb is one word after sluice queue.
@@ -65,6 +67,7 @@ func runQueue(ctx context.Context, args []string, t terminal) error {
 	f.IntVar(&a.n, "n", 0, "")
 	f.Uint64Var(&a.before, "before", 0, "")
 	f.BoolVar(&a.all, "all", false, "")
+	a.reach.add(f)
 	words, err := parseMixed(f, args)
 	if err != nil {
 		return helpOn(err, "queue", t)
@@ -72,6 +75,7 @@ func runQueue(ctx context.Context, args []string, t terminal) error {
 	if len(words) == 0 {
 		return usage("queue needs a word more", "run `sluice help queue`: ls, stats, show, export, dead, drop or resend")
 	}
+	a.reach.site, a.reach.state = a.site, a.state
 	verb, ok := queueVerbs()[words[0]]
 	if !ok {
 		return usage("there is no `sluice queue %s`", "run `sluice help queue`: ls, stats, show, export, dead, drop or resend", words[0])
@@ -157,7 +161,7 @@ func (a *queueArgs) open(t terminal, use func(*queue.Queue) error) (err error) {
 	}
 	q, err := queue.Open(gateway.QueueConfig(cfg.Bridges[i], a.state), t.logger(slog.LevelError))
 	if errors.Is(err, queue.ErrLocked) {
-		return hint(err, "ls, stats, show, export and dead work beside a gateway that runs")
+		return err
 	} else if err != nil {
 		return err
 	}
@@ -165,14 +169,15 @@ func (a *queueArgs) open(t terminal, use func(*queue.Queue) error) (err error) {
 	return use(q)
 }
 
-func dropQueue(_ context.Context, a queueArgs, t terminal) error {
+func dropQueue(ctx context.Context, a queueArgs, t terminal) error {
 	if a.all == (a.before > 0) {
 		return usage("queue drop wants to know which messages", "-before N gives up those numbered below N, -all every one")
 	}
-	return a.open(t, func(q *queue.Queue) error {
+	given, thrown := "%s given up, counted as lost; upstream will be told\n", "%s thrown away\n"
+	err := a.open(t, func(q *queue.Queue) error {
 		if a.lane == "dead" {
 			n, err := q.DropDead(func(l queue.Letter) bool { return a.all || uint64(l.Number) < a.before })
-			fmt.Fprintf(t.out, "%s thrown away\n", count(n, "dead letter", "dead letters"))
+			fmt.Fprintf(t.out, thrown, count(n, "dead letter", "dead letters"))
 			return err
 		}
 		if !slices.Contains(queue.Names(), queue.Name(a.lane)) {
@@ -184,15 +189,51 @@ func dropQueue(_ context.Context, a queueArgs, t terminal) error {
 			upTo = lane.End()
 		}
 		n, err := lane.Drop(upTo)
-		fmt.Fprintf(t.out, "%s given up, counted as lost; upstream will be told\n", count(int(n), "message", "messages"))
+		fmt.Fprintf(t.out, given, count(int(n), "message", "messages"))
+		return err
+	})
+	if !errors.Is(err, queue.ErrLocked) {
+		return err
+	}
+	return a.through(err, func(c *control.Client) error {
+		n, err := c.Drop(ctx, a.bridge, a.lane, a.before)
+		switch {
+		case err != nil:
+		case a.lane == "dead":
+			fmt.Fprintf(t.out, thrown, count(int(n), "dead letter", "dead letters"))
+		default:
+			fmt.Fprintf(t.out, given, count(int(n), "message", "messages"))
+		}
 		return err
 	})
 }
 
+// through has the gateway that runs change its queue, which is locked.
+func (a *queueArgs) through(locked error, do func(*control.Client) error) error {
+	c := a.reach.gateway()
+	defer c.Close()
+	err := do(c)
+	if errors.Is(err, control.ErrNobody) {
+		return hint(locked, "ls, stats, show, export and dead work beside it; the others do where a gateway answers on %s", a.reach.path())
+	}
+	return a.reach.explain(err)
+}
+
 func resendDead(ctx context.Context, a queueArgs, t terminal) error {
-	return a.open(t, func(q *queue.Queue) error {
+	done := "%s back in the queue\n"
+	err := a.open(t, func(q *queue.Queue) error {
 		n, err := q.Resend(ctx, func(l queue.Letter) bool { return a.from == 0 || uint64(l.Number) == a.from })
-		fmt.Fprintf(t.out, "%s back in the queue\n", count(n, "dead letter", "dead letters"))
+		fmt.Fprintf(t.out, done, count(n, "dead letter", "dead letters"))
+		return err
+	})
+	if !errors.Is(err, queue.ErrLocked) {
+		return err
+	}
+	return a.through(err, func(c *control.Client) error {
+		n, err := c.Resend(ctx, a.bridge, a.from)
+		if err == nil {
+			fmt.Fprintf(t.out, done, count(int(n), "dead letter", "dead letters"))
+		}
 		return err
 	})
 }

@@ -29,6 +29,7 @@ func runRead(ctx context.Context, args []string, t terminal) error {
 	if err != nil {
 		return err
 	}
+	o.reach = f.reach
 	return o.test(ctx, []target{g}, t)
 }
 

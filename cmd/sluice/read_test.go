@@ -10,6 +10,7 @@ import (
 
 	"sluice/drivers/modbus"
 	"sluice/drivers/sim"
+	"sluice/gateway"
 )
 
 func TestReadCommandLine(t *testing.T) {
@@ -135,7 +136,7 @@ func TestPortInUse(t *testing.T) {
 	port := serveMemory(t)
 	g := target{}
 	g.bus.Port, g.bus.Line = port, fast
-	owner, err := dial(t.Context(), g.bus, nil)
+	owner, err := gateway.OpenBus(t.Context(), g.bus, new(modbus.Doubts), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

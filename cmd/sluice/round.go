@@ -17,7 +17,7 @@ import (
 // round reads the points of a device once.
 type round struct {
 	target
-	client *modbus.Client
+	client wire
 	rows   map[string]row // by point
 	failed error          // the first exchange without a usable answer
 	gone   bool           // nothing else is asked of a unit that does not answer

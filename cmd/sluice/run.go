@@ -5,12 +5,19 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"sync"
+	"syscall"
+
+	"golang.org/x/term"
 
 	"sluice/gateway"
 	"sluice/gateway/config"
+	"sluice/gateway/control"
 	"sluice/mapping"
 )
 
@@ -39,13 +46,51 @@ func runGateway(ctx context.Context, args []string, t terminal) error {
 	for _, w := range cfg.Warnings {
 		log.Warn(w.What, "file", w.File, "line", w.Line, "fix", w.Fix)
 	}
-	g, err := gateway.New(cfg, gateway.Options{StateDir: stateDir(*state, *site), Version: version(), Log: log, Traces: traces})
+	dir := stateDir(*state, *site)
+	g, err := gateway.New(cfg, gateway.Options{
+		SiteFile: *site, StateDir: dir, Control: control.Path(dir), Version: version(), Log: log, Traces: traces,
+	})
 	if err != nil {
 		return explainTrace(err)
+	}
+	if reloads([]string{"run"}, t.err) {
+		stop := reloadOnHangup(ctx, g)
+		defer stop()
 	}
 	log.Info("starting", "site", cfg.Site, "gateway", cfg.Gateway, "config", cfg.Digest, "version", version())
 	context.AfterFunc(ctx, func() { log.Info("stopping", "cause", context.Cause(ctx)) })
 	return g.Run(ctx)
+}
+
+// reloads reports whether a hangup makes a command read its site file again. On a
+// terminal it means that the terminal is gone, and ends the command.
+func reloads(args []string, stderr io.Writer) bool {
+	f, ok := stderr.(*os.File)
+	return len(args) > 0 && args[0] == "run" && !(ok && term.IsTerminal(int(f.Fd())))
+}
+
+// reloadOnHangup has SIGHUP reload the gateway until stop is called. What comes of it
+// is in the log.
+func reloadOnHangup(ctx context.Context, g *gateway.Gateway) (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	ctx, cancel := context.WithCancel(ctx)
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			select {
+			case <-hangups:
+				g.Reread(ctx)
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return func() {
+		signal.Stop(hangups)
+		cancel()
+		serving.Wait()
+	}
 }
 
 // load reads a site file and prints what is wrong with it.

@@ -29,6 +29,7 @@ type scanFlags struct {
 	units, bauds, formats string
 	timeout               time.Duration
 	trace                 string
+	reach                 reach
 }
 
 func runScan(ctx context.Context, args []string, t terminal) error {
@@ -41,6 +42,7 @@ func runScan(ctx context.Context, args []string, t terminal) error {
 	f.DurationVar(&s.timeout, "timeout", 0, "")
 	f.StringVar(&s.trace, "trace", "", "")
 	s.addEcho(f)
+	s.reach.add(f)
 	words, err := parseMixed(f, args)
 	if err != nil {
 		return helpOn(err, "scan", t)
@@ -51,6 +53,11 @@ func runScan(ctx context.Context, args []string, t terminal) error {
 	b, cfg, err := s.config(words[0])
 	if err != nil {
 		return err
+	}
+	if line, err := s.reach.lend(ctx, b, t); err != nil {
+		return err
+	} else if line != nil {
+		return s.through(ctx, line, b, cfg, t)
 	}
 	traced := b
 	if traced.Line = cfg.Lines[0]; len(cfg.Lines) > 1 {
@@ -100,9 +107,29 @@ func (s *scanFlags) config(place string) (config.Bus, scan.Config, error) {
 	return b, cfg, err
 }
 
+// through scans a line of the running gateway, in turn with its polls and at the speed
+// that it has. A reply that is late goes unheard, so that every unit gets its time.
+func (s *scanFlags) through(ctx context.Context, line *lent, b config.Bus, cfg scan.Config, t terminal) error {
+	defer line.Close()
+	if s.trace != "" {
+		return usage("-trace: bus %s belongs to the running gateway", "let it trace: sluice trace "+line.bus.ID, line.bus.ID)
+	}
+	if s.bauds != "" || s.formats != "" {
+		return usage("bus %s belongs to the running gateway, which cannot change its speed", "leave out -bauds and -formats, or stop the gateway", line.bus.ID)
+	}
+	line.inTurn = true
+	cfg.Window = cfg.Timeout
+	if has, ok := line.line(); ok {
+		cfg.Lines = []modbus.Line{has}
+	}
+	cfg.Open = func(modbus.Line) (scan.Port, error) { return line, nil }
+	return (&search{terminal: t, bus: b, cfg: cfg, draws: t.isScreen()}).run(ctx)
+}
+
 // prober is a port that forgets which units did not answer, and counts what comes.
 type prober struct {
 	bus.Transport
+	client *modbus.Client
 	doubts *modbus.Doubts
 	trace  *tracing // nil: none
 	echo   bool
@@ -118,13 +145,14 @@ func openProber(ctx context.Context, b config.Bus, trace *tracing) (scan.Port, e
 	if p.Transport, err = gateway.OpenBus(ctx, b, p.doubts, p); err != nil {
 		return nil, explainPort(err)
 	}
+	p.client = modbus.NewClient(p.Transport)
 	return p, nil
 }
 
-// Exchange implements scan.Port.
-func (p *prober) Exchange(adu []byte, t modbus.Timing) ([]byte, error) {
+// Do implements scan.Port.
+func (p *prober) Do(req modbus.Request, t modbus.Timing) ([]byte, error) {
 	*p.doubts = modbus.Doubts{}
-	return p.Transport.Exchange(adu, t)
+	return p.client.Do(req, t)
 }
 
 // Heard implements scan.Port. What an adapter echoes is nobody's.

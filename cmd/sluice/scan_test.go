@@ -130,6 +130,7 @@ func TestScanOfALine(t *testing.T) {
 			cfg.Open = func(l modbus.Line) (scan.Port, error) {
 				p := &prober{doubts: new(modbus.Doubts)}
 				p.Transport = rtu.New(heardPort{port, p}, rtu.Config{Line: l, Doubts: p.doubts})
+				p.client = modbus.NewClient(p.Transport)
 				return p, nil
 			}
 			start := time.Now()

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"sluice/drivers/modbus"
 	"sluice/gateway"
 	"sluice/gateway/config"
 	"sluice/mapping"
@@ -25,6 +24,7 @@ func runTest(ctx context.Context, args []string, t terminal) error {
 	point := f.String("point", "", "")
 	var o testOptions
 	o.add(f)
+	o.reach.add(f)
 	if err := parse(f, args); err != nil {
 		return helpOn(err, "test", t)
 	}
@@ -34,6 +34,7 @@ func runTest(ctx context.Context, args []string, t terminal) error {
 	if err := o.check(); err != nil {
 		return err
 	}
+	o.reach.site = *site
 	cfg, err := load(config.LoadForDesk, *site, t)
 	if err != nil {
 		return err
@@ -51,6 +52,7 @@ func runTest(ctx context.Context, args []string, t terminal) error {
 // testOptions are how to show what devices say.
 type testOptions struct {
 	watch, json, orders bool
+	reach               reach
 	trace               string // file; empty: none
 	tracer              gateway.Tracer
 }
@@ -137,16 +139,15 @@ func (o testOptions) round(ctx context.Context, targets []target, t terminal) er
 // bus reads the devices of one bus, prints what they say, and says what is wrong
 // with each.
 func (o testOptions) bus(ctx context.Context, targets []target, t terminal) error {
-	port, err := dial(ctx, targets[0].bus, o.tracer)
+	line, err := o.reach.to(ctx, targets[0].bus, o.tracer, t)
 	if err != nil {
 		t.exit(err)
 		return errReported
 	}
-	defer port.Close()
-	client := modbus.NewClient(port)
+	defer line.Close()
 	var failed error
 	for _, g := range targets {
-		r := &round{target: g, client: client, rows: map[string]row{}}
+		r := &round{target: g, client: line, rows: map[string]row{}}
 		r.read(ctx)
 		switch {
 		case o.json:

@@ -15,7 +15,7 @@ func (g target) timing() modbus.Timing {
 
 // walk asks a device that lists its models where its points are. missing says why
 // one has no place, by its index.
-func (g target) walk(client *modbus.Client) (moved mapping.Device, missing []string, err error) {
+func (g target) walk(client wire) (moved mapping.Device, missing []string, err error) {
 	w := mapping.NewWalk(&g.device)
 	for {
 		data, err := client.Do(w.Next(), g.timing())

@@ -51,12 +51,11 @@ func writeAsking(ctx context.Context, args []string, t terminal, in io.Reader) e
 		return err
 	}
 	defer trace.end()
-	port, err := dial(ctx, g.bus, trace.tracer())
+	c.client, err = f.reach.to(ctx, g.bus, trace.tracer(), t)
 	if err != nil {
 		return err
 	}
-	defer port.Close()
-	c.client = modbus.NewClient(port)
+	defer c.client.Close()
 	if err := c.place(); err != nil {
 		return err
 	}
@@ -112,7 +111,7 @@ func (f *targetFlags) toWrite(words []string, t terminal) (g target, values []st
 // change is a write of neighbouring points.
 type change struct {
 	target
-	client   *modbus.Client
+	client   wire
 	block    mapping.Block
 	values   []point.Value
 	old, new []byte // as a reply to the block's request would carry them; old is nil when it cannot be read

@@ -1,11 +1,19 @@
 package bus
 
 import (
+	"slices"
 	"sync"
 	"time"
 
 	"sluice/drivers/modbus"
 )
+
+// Bounds divide exchanges by their length: each counts in the first that it does not
+// exceed, or behind the last.
+var Bounds = [...]time.Duration{
+	5 * time.Millisecond, 10 * time.Millisecond, 20 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond,
+	200 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second,
+}
 
 // Stats is what a bus has done since New.
 type Stats struct {
@@ -14,7 +22,8 @@ type Stats struct {
 	// Busy is the time the line was not free for another request. The load of a
 	// line is what Busy grows by in a second.
 	Busy      time.Duration
-	Opens     uint64 // times the port was opened
+	Took      [len(Bounds) + 1]uint64 // exchanges by how long the line was not free for others, see Bounds
+	Opens     uint64                  // times the port was opened
 	Open      bool
 	LastError error // why the port was last lost or not opened, kept after it came back
 }
@@ -37,6 +46,8 @@ func (l *ledger) exchanged(busy time.Duration, err error) {
 	l.stats.Exchanges++
 	l.stats.Faults[modbus.FaultOf(err)]++
 	l.stats.Busy += busy
+	i, _ := slices.BinarySearch(Bounds[:], busy)
+	l.stats.Took[i]++
 }
 
 // spent notes time on the wire that answered nobody.

@@ -41,9 +41,8 @@ type Answer struct {
 // session is an open line.
 type session struct {
 	*run
-	port   Port
-	client *modbus.Client
-	line   modbus.Line
+	port Port
+	line modbus.Line
 }
 
 // sign is what a request tells of whether a unit is there.
@@ -109,7 +108,7 @@ func (s *session) do(id modbus.UnitID, req modbus.Request, timeout time.Duration
 		return nil, ErrBound
 	}
 	req.Unit = id
-	return s.client.Do(req, modbus.Timing{Timeout: timeout})
+	return s.port.Do(req, modbus.Timing{Timeout: timeout})
 }
 
 // anyUnit reports whether somebody answers for a unit that cannot be there.

@@ -12,11 +12,12 @@ import (
 	"sluice/drivers/modbus"
 )
 
-// Port is an open line. Exchange is that of modbus.Transport, without any memory
-// of units that did not answer: requests of one function to one unit ask for the
-// same until the unit has answered, so that a late reply harms none.
+// Port is an open line. Do is that of modbus.Client; it needs no memory of units that
+// did not answer: requests of one function to one unit ask for the same until the
+// unit has answered, so that a late reply harms none.
 type Port interface {
-	modbus.Transport
+	Do(modbus.Request, modbus.Timing) ([]byte, error)
+	Framing() modbus.Framing
 	// Heard is how many bytes have come since the port was opened, whatever they were.
 	Heard() int
 	Close() error
@@ -156,7 +157,7 @@ func (r *run) try(l modbus.Line, later []modbus.Line) error {
 		return err
 	}
 	defer port.Close()
-	s := session{run: r, port: port, client: modbus.NewClient(port), line: l}
+	s := session{run: r, port: port, line: l}
 	if port.Framing() == modbus.TCP && r.round == 0 {
 		if r.found.AnyUnit, err = s.anyUnit(); err != nil {
 			return err

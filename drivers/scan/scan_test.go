@@ -30,10 +30,11 @@ type field struct {
 	paced   bool         // such an exchange takes its timeout, or
 	takes   time.Duration
 
-	line  modbus.Line // as opened last
-	asked []string
-	heard int
-	open  int
+	client *modbus.Client
+	line   modbus.Line // as opened last
+	asked  []string
+	heard  int
+	open   int
 }
 
 func (f *field) Heard() int { return f.heard }
@@ -43,8 +44,11 @@ func (f *field) Framing() modbus.Framing { return f.framing }
 func (f *field) Open(l modbus.Line) (scan.Port, error) {
 	f.line = l
 	f.open++
+	f.client = modbus.NewClient(f)
 	return f, nil
 }
+
+func (f *field) Do(req modbus.Request, t modbus.Timing) ([]byte, error) { return f.client.Do(req, t) }
 
 func (f *field) Close() error { f.open--; return nil }
 

@@ -14,7 +14,7 @@ import (
 type file struct {
 	*Writer
 	buf  *bufio.Writer
-	f    *os.File
+	f    io.Closer
 	size int64
 }
 
@@ -27,7 +27,12 @@ func createFile(path string, h Header) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &file{f: f}
+	return begin(f, h)
+}
+
+// begin begins a transcript that is written to f.
+func begin(f io.WriteCloser, h Header) (c *file, err error) {
+	c = &file{f: f}
 	c.buf = bufio.NewWriter(io.MultiWriter(f, (*counter)(&c.size)))
 	if c.Writer, err = NewWriter(c.buf, h); err == nil {
 		err = c.flush()

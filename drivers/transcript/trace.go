@@ -6,7 +6,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
@@ -53,11 +55,22 @@ type stamped struct {
 // there already, that one is renamed to end in .1 instead of an older of that name:
 // there are never more than two. Any other file that is in the way is an error.
 func OpenTrace(cfg TraceConfig, log *slog.Logger) (*Trace, error) {
+	return newTrace(cfg, log, func(h Header) (*file, error) { return createFile(cfg.Path, h) })
+}
+
+// NewTrace begins a trace that is written to w for as long as that works, whatever
+// its length. Path and Limit are not used. It closes w.
+func NewTrace(cfg TraceConfig, w io.WriteCloser, log *slog.Logger) (*Trace, error) {
+	cfg.Limit = math.MaxInt64
+	return newTrace(cfg, log, func(h Header) (*file, error) { return begin(w, h) })
+}
+
+func newTrace(cfg TraceConfig, log *slog.Logger, create func(Header) (*file, error)) (*Trace, error) {
 	if cfg.Framing == modbus.TCP {
 		cfg.Line = modbus.Line{}
 	}
 	now := time.Now()
-	f, err := createFile(cfg.Path, Header{cfg.Framing, cfg.Line, now})
+	f, err := create(Header{cfg.Framing, cfg.Line, now})
 	if err != nil {
 		return nil, err
 	}

@@ -37,6 +37,13 @@ func New(cfg Config) *Presence {
 	return p
 }
 
+// Configured returns the presence of the same process life with another site file.
+func (p *Presence) Configured(digest string) *Presence {
+	next := *p
+	next.cfg.Config = digest
+	return &next
+}
+
 // state is the payload of the state topic.
 type state struct {
 	State   string `json:"state"` // online, offline, lost

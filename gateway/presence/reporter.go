@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"sluice/broker/topic"
@@ -51,8 +52,10 @@ type ReporterConfig struct {
 // Reporter publishes on the local broker how devices and bridges are, whenever
 // that changes.
 type Reporter struct {
+	log *slog.Logger
+
+	mu      sync.Mutex // guards what follows
 	cfg     ReporterConfig
-	log     *slog.Logger
 	devices []reported
 	bridges []reported
 	failing bool
@@ -73,8 +76,21 @@ func NewReporter(cfg ReporterConfig, log *slog.Logger) *Reporter {
 // String returns the reporter's name in logs.
 func (r *Reporter) String() string { return "status" }
 
+// Apply has it report other devices and bridges, all of them anew.
+func (r *Reporter) Apply(cfg ReporterConfig) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cfg, r.devices, r.bridges = cfg, nil, nil
+}
+
 // BridgeTopics is the filter of the topics about bridges, which are never bridged.
 const BridgeTopics = "gateway/bridge/+/state"
+
+// TopicsOf are those about one bridge: all that there is to say, and whether it is
+// connected, as mosquitto's bridges have it.
+func TopicsOf(bridge string) [2]string {
+	return [2]string{"gateway/bridge/" + bridge + "/state", "$SYS/broker/connection/" + bridge + "/state"}
+}
 
 // Run reports until ctx is cancelled; then it says of all devices that nobody asks
 // them any more.
@@ -93,6 +109,8 @@ func (r *Reporter) Run(ctx context.Context) error {
 }
 
 func (r *Reporter) report(ctx context.Context) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	now := time.Now()
 	if len(r.cfg.Status) > 0 {
 		for i, d := range r.cfg.Devices() {
@@ -106,6 +124,8 @@ func (r *Reporter) report(ctx context.Context) {
 
 // end is the last word about devices.
 func (r *Reporter) end(ctx context.Context) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if len(r.cfg.Status) == 0 {
 		return
 	}
@@ -169,10 +189,10 @@ func (r *Reporter) bridge(ctx context.Context, i int, b Bridge, now time.Time) {
 	}
 	changed := i >= len(r.bridges) || r.bridges[i].state != up
 	if r.news(&r.bridges, i, up, string(text), now) {
-		r.publish(ctx, "gateway/bridge/"+b.ID+"/state", text)
+		r.publish(ctx, TopicsOf(b.ID)[0], text)
 	}
 	if changed {
-		r.publish(ctx, "$SYS/broker/connection/"+b.ID+"/state", []byte(up)) // as mosquitto's bridges do
+		r.publish(ctx, TopicsOf(b.ID)[1], []byte(up))
 	}
 }
 

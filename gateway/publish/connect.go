@@ -47,7 +47,7 @@ func (p *Publisher) outlet(d *mapping.Device, pt *mapping.Point) *outlet {
 	if out := p.points[id]; out != nil {
 		return out
 	}
-	out := &outlet{gate: gate{rule: pt.Report, every: pt.Interval}}
+	out := &outlet{device: d.ID, gate: gate{rule: pt.Report, every: pt.Interval}}
 	p.points[id] = out
 	p.order = append(p.order, out)
 	return out

@@ -35,9 +35,11 @@ type Config struct {
 
 // Publisher publishes the readings of all buses.
 type Publisher struct {
+	cfg     Config
 	sink    Sink
 	log     *slog.Logger
 	batches chan []point.Reading
+	changes chan change
 	points  map[pointID]*outlet
 	order   []*outlet // as configured
 	touched []*group  // by the batch at hand
@@ -52,6 +54,7 @@ type pointID struct{ device, point string }
 
 // outlet is where the readings of one point go.
 type outlet struct {
+	device string
 	gate   gate
 	routes []*route
 	places []place
@@ -66,11 +69,9 @@ type place struct {
 // New returns a publisher that hands its messages to sink.
 func New(cfg Config, sink Sink, log *slog.Logger) *Publisher {
 	p := &Publisher{
-		sink: sink, log: log, batches: make(chan []point.Reading, queued),
-		points: map[pointID]*outlet{}, clumsy: map[*Output]bool{}, stopped: cfg.Stopped,
+		sink: sink, log: log, batches: make(chan []point.Reading, queued), changes: make(chan change), clumsy: map[*Output]bool{},
 	}
-	groups := map[groupID]*group{}
-	cfg.each(func(o *Output, d *mapping.Device, pt *mapping.Point) { p.connect(&cfg, o, d, pt, groups) })
+	p.plan(cfg, nil)
 	return p
 }
 
@@ -93,29 +94,33 @@ func (p *Publisher) Run(ctx context.Context) error {
 		select {
 		case readings := <-p.batches:
 			p.publish(ctx, readings)
+		case c := <-p.changes:
+			p.change(ctx, c)
 		case <-ctx.Done():
-			p.drain(context.WithoutCancel(ctx))
+			ctx = context.WithoutCancel(ctx)
+			p.drain(ctx)
+			p.flush(ctx, p.order)
+			p.part(ctx)
 			return nil
 		}
 	}
 }
 
+// drain publishes what is queued.
 func (p *Publisher) drain(ctx context.Context) {
 	for {
 		select {
 		case readings := <-p.batches:
 			p.publish(ctx, readings)
 		default:
-			p.flush(ctx)
-			p.part(ctx)
 			return
 		}
 	}
 }
 
 // flush publishes what swinging doors hold back.
-func (p *Publisher) flush(ctx context.Context) {
-	for _, o := range p.order {
+func (p *Publisher) flush(ctx context.Context, outlets []*outlet) {
+	for _, o := range outlets {
 		if held, ok := o.gate.flush(); ok {
 			p.routes(ctx, o, []point.Reading{held})
 		}

@@ -29,6 +29,7 @@ var errNothing = errors.New("not a number")
 
 // Formula is compiled once and may be used by several goroutines.
 type Formula struct {
+	text    string
 	program *vm.Program
 	inputs  []string
 	kind    point.Kind
@@ -58,7 +59,7 @@ func Compile(text string, kinds map[string]point.Kind) (*Formula, error) {
 		first, _, _ := strings.Cut(err.Error(), "\n")
 		return nil, errors.New(first)
 	}
-	f := &Formula{program: program, kind: kindOf(program.Node().Type())}
+	f := &Formula{text: text, program: program, kind: kindOf(program.Node().Type())}
 	if f.kind == point.None {
 		return nil, errors.New("gives neither a number nor a text nor true or false")
 	}
@@ -77,6 +78,9 @@ func Compile(text string, kinds map[string]point.Kind) (*Formula, error) {
 
 // Name is how a formula calls a point.
 func Name(id string) string { return strings.ReplaceAll(id, "-", "_") }
+
+// String returns the formula as it was written.
+func (f *Formula) String() string { return f.text }
 
 // Inputs are the ids of the points that the formula names, sorted.
 func (f *Formula) Inputs() []string { return slices.Clone(f.inputs) }

@@ -43,6 +43,14 @@ type Format struct {
 	Template *Template
 }
 
+// Equal reports whether both write the same.
+func (f Format) Equal(other Format) bool {
+	if f.Template == nil || other.Template == nil {
+		return f == other
+	}
+	return f.Form == other.Form && f.Template.String() == other.Template.String()
+}
+
 // Source is what readings come from.
 type Source struct {
 	Site, Gateway string

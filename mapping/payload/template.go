@@ -13,7 +13,13 @@ import (
 // Template is the text of custom payloads, in the language of Go's text/template.
 // It sees a Message; it may use if, with, comparisons, printf, and range over
 // .Points and .Labels once: nothing that can run away.
-type Template struct{ compiled *template.Template }
+type Template struct {
+	text     string
+	compiled *template.Template
+}
+
+// String returns the template as it was written.
+func (t *Template) String() string { return t.text }
 
 // Message is what a Template sees. In a message about several points the fields
 // of Item are those of the first.
@@ -56,7 +62,7 @@ func ParseTemplate(text string) (*Template, error) {
 	if err := bounded(compiled.Root, false); err != nil {
 		return nil, err
 	}
-	t := &Template{compiled}
+	t := &Template{text, compiled}
 	good := point.Reading{Point: "voltage", Unit: "V", Value: point.FloatValue(230.5), Time: time.UnixMilli(1795211000123)}
 	bad := point.Reading{Point: "relay", Quality: point.Bad, Reason: "timeout", Time: time.UnixMilli(1795211000123)}
 	for _, readings := range [][]point.Reading{{good, bad}, {bad}} {

@@ -15,7 +15,7 @@ func sluice() Rules {
 		},
 		Floors: []Floor{
 			{"vocabulary and small tools know nobody, so that everybody may know them", []string{
-				"mapping/point", "drivers/modbus", "broker/topic", "broker/websocket", "broker/wire", "bridge/cron", "gateway/durable", "gateway/backoff", "configs",
+				"mapping/point", "drivers/modbus", "broker/topic", "broker/websocket", "broker/wire", "bridge/cron", "gateway/durable", "gateway/backoff", "gateway/status", "configs",
 			}},
 			{"a mechanism has one concern and is joined to another only by an engine", []string{
 				"mapping/layout", "mapping/payload", "mapping/formula", "drivers/serial", "drivers/rtu", "drivers/ascii", "drivers/tcp",
@@ -27,7 +27,7 @@ func sluice() Rules {
 				"mapping", "drivers/bus", "drivers/sim", "broker", "bridge", "bridge/unpack",
 			}},
 			{"the gateway's tasks see engines through interfaces of their own and meet only in package gateway", []string{
-				"gateway/poll", "gateway/publish", "gateway/presence", "gateway/homeassistant",
+				"gateway/poll", "gateway/publish", "gateway/presence", "gateway/homeassistant", "gateway/control",
 			}},
 			{"only these know everybody", []string{"gateway", "gateway/config"}},
 			{"a command is where users come in; nothing builds on it", []string{"cmd/sluice"}},
@@ -64,6 +64,8 @@ func sluice() Rules {
 				Why: "how a password is stored is decided in one place"},
 			{Path: "golang.org/x/term", Importers: []string{"cmd/sluice"},
 				Why: "only the command talks to a person"},
+			{Path: "golang.org/x/net", Importers: []string{"gateway/control"},
+				Why: "a bound on connections is all we take"},
 			{Path: "golang.org/x/sys", Floor: 1,
 				Why: "floor 0 is the standard library; whoever touches the system may call it"},
 		},
