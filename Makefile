@@ -25,7 +25,7 @@ say = @printf '\n== %s: %s\n' '$@'
 .NOTPARALLEL: # the steps share two cores and one screen
 
 .PHONY: test
-test: peers check unit unit32 outage cross e2e lan-clients soak-bridge soak-flood ## everything below that can fail: what every commit must pass
+test: peers check unit unit32 outage cross e2e lan-clients soak-bridge soak-broker soak-flood ## everything below that can fail: what every commit must pass
 	$(say) 'all passed'
 
 .PHONY: check
@@ -95,6 +95,7 @@ soak: ## the gateway on lines and links where everything goes wrong (40 min)
 	$(say) 'half an hour of faults'
 	@$(GO) run ./test/soak bus -for 30m
 	@$(MAKE) --no-print-directory soak-bridge FOR=5m
+	@$(MAKE) --no-print-directory soak-broker CYCLES=200
 
 .PHONY: soak-bridge
 soak-bridge: peers ## the bridge between foreign publishers and brokers, while it and they are killed again and again
@@ -102,6 +103,13 @@ soak-bridge: peers ## the bridge between foreign publishers and brokers, while i
 	@$(GO) run ./test/soak bridge -for $(FOR)
 
 FOR ?= 45s
+
+.PHONY: soak-broker
+soak-broker: peers ## persistent sessions of foreign clients while the gateway is killed again and again
+	$(say) '$(CYCLES) kills'
+	@$(GO) run ./test/soak broker -cycles $(CYCLES)
+
+CYCLES ?= 20
 
 .PHONY: soak-flood
 soak-flood: ## the LAN broker under floods of clients that mean no good, and what another client notices

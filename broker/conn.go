@@ -12,6 +12,7 @@ import (
 const (
 	lingerTime = 200 * time.Millisecond // for last packets to leave, and again to arrive
 	chunkBytes = 16 << 10               // written to the socket at a time
+	smallBytes = 1 << 10                // of that kept by a client that is up to date
 	idleBytes  = 64 << 10               // of buffer kept by a client that is up to date
 	roomBytes  = 64 << 10               // pending, from where on messages stay in the session
 )
@@ -116,16 +117,25 @@ func (c *conn) shut(cause error) {
 	_ = c.Conn.SetWriteDeadline(time.Now().Add(lingerTime))
 }
 
+// isDone reports whether the connection is closed.
+func (c *conn) isDone() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // flush writes to the socket until the connection is closed, and calls drained
 // whenever it has made room.
 func (c *conn) flush(drained func()) {
-	chunk := make([]byte, chunkBytes)
+	var chunk []byte
 	for {
-		n := c.take(chunk)
-		if n == 0 {
+		if chunk = c.take(chunk); len(chunk) == 0 {
 			return
 		}
-		if _, err := c.Conn.Write(chunk[:n]); err != nil {
+		if _, err := c.Conn.Write(chunk); err != nil {
 			c.mu.Lock()
 			c.shut(writeError(err))
 			c.mu.Unlock()
@@ -137,18 +147,27 @@ func (c *conn) flush(drained func()) {
 	}
 }
 
-// take moves pending bytes to chunk, waiting for some; 0 means that there will
-// be no more.
-func (c *conn) take(chunk []byte) int {
+// take moves pending bytes to chunk, or another if there are more, waiting for
+// some; none means that there will be no more.
+func (c *conn) take(chunk []byte) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.out.Len() == 0 && c.out.Cap() > idleBytes {
 		c.out = bytes.Buffer{}
 	}
+	if c.out.Len() == 0 && cap(chunk) > smallBytes {
+		chunk = nil
+	}
 	for c.out.Len() == 0 && !c.closed {
 		c.moved.Wait()
 	}
-	n, _ := c.out.Read(chunk)
+	switch size := c.out.Len(); {
+	case size > smallBytes && cap(chunk) < chunkBytes:
+		chunk = make([]byte, chunkBytes)
+	case chunk == nil:
+		chunk = make([]byte, smallBytes)
+	}
+	n, _ := c.out.Read(chunk[:cap(chunk)])
 	switch {
 	case !c.closed:
 		_ = c.Conn.SetWriteDeadline(time.Now().Add(c.stall))
@@ -156,7 +175,7 @@ func (c *conn) take(chunk []byte) int {
 		c.last = true
 		_ = c.Conn.SetWriteDeadline(time.Now().Add(lingerTime))
 	}
-	return n
+	return chunk[:n]
 }
 
 func writeError(err error) error {

@@ -25,7 +25,7 @@ type peer struct {
 	client atomic.Pointer[mqtt.Client] // once CONNECT was accepted
 	ctx    context.Context             // ends with the connection
 	cancel context.CancelFunc
-	owed   chan debt
+	owed   *debts
 
 	listener  *listener
 	certified string // the user that the certificate of the connection names
@@ -50,7 +50,7 @@ type peer struct {
 
 func newPeer(b *Broker, nc net.Conn) *peer {
 	first := &opening{Conn: nc, limit: b.limits.ConnectBytes}
-	p := &peer{conn: newConn(first, b.limits), opening: first, broker: b, owed: make(chan debt, b.limits.Owed)}
+	p := &peer{conn: newConn(first, b.limits), opening: first, broker: b, owed: newDebts(b.limits.Owed)}
 	p.packets = wire.NewReader(p.conn, b.limits.PacketBytes)
 	p.ctx, p.cancel = context.WithCancel(b.acks)
 	return p

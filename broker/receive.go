@@ -128,9 +128,12 @@ func (b *Broker) countMessage(code packets.Code) {
 // owe adds a debt; when too many are owed already, the client is read no further
 // until one is paid.
 func (p *peer) owe(d debt) {
-	select {
-	case p.owed <- d:
-	case <-p.done:
+	for !p.owed.add(d) {
+		select {
+		case <-p.owed.room:
+		case <-p.done:
+			return
+		}
 	}
 }
 
@@ -138,20 +141,30 @@ func (p *peer) owe(d debt) {
 // stops.
 func (p *peer) acknowledge() {
 	for {
+		if !p.payAll() {
+			return
+		}
 		select {
 		case <-p.done:
 			return
-		case d := <-p.owed:
-			if !p.pay(d) {
-				return
-			}
+		case <-p.owed.more:
 		case <-p.broker.stopping:
-			for len(p.owed) > 0 && p.pay(<-p.owed) {
+			if p.payAll() {
+				p.end(packets.ErrServerShuttingDown)
 			}
-			p.end(packets.ErrServerShuttingDown)
 			return
 		}
 	}
+}
+
+// payAll pays what is owed now. It returns false when the connection has ended.
+func (p *peer) payAll() bool {
+	for d, ok := p.owed.take(); ok; d, ok = p.owed.take() {
+		if p.isDone() || !p.pay(d) {
+			return false
+		}
+	}
+	return true
 }
 
 // pay answers one message as soon as it may be answered. It returns false when

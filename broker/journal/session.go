@@ -116,8 +116,12 @@ func (j *Journal) Begin(s State) *Session {
 	j.lastSession++
 	n := j.newSession(j.lastSession)
 	n.state = s
-	n.touch(changes{state: true})
+	j.push(n.stateOp()) // before all that refers to it
 	return n
+}
+
+func (s *Session) stateOp() op {
+	return op{session: s, key: key{kind: kindSession}, data: appendState(nil, s.number, s.state)}
 }
 
 func (j *Journal) newSession(number uint64) *Session {

@@ -145,7 +145,7 @@ func (s *Session) takeChanges() (ops []op) {
 		ops = append(ops, op{session: s, key: key{kind: kindProgress}, data: s.progress.append(nil, s.number)})
 	}
 	if s.changed.state {
-		ops = append(ops, op{session: s, key: key{kind: kindSession}, data: appendState(nil, s.number, s.state)})
+		ops = append(ops, s.stateOp())
 	}
 	s.changed = changes{}
 	return ops
@@ -244,10 +244,11 @@ func (j *Journal) finish(b batch, err error) (waiting map[uint64]*Session) {
 func (j *Journal) putBack(b batch) {
 	var ops []op
 	for _, o := range b.ops {
-		switch o.key.kind {
-		case kindSession:
+		_, known := o.session.recordOf(o.key)
+		switch {
+		case o.key.kind == kindSession && known:
 			o.session.touch(changes{state: true})
-		case kindProgress:
+		case o.key.kind == kindProgress:
 			o.session.touch(changes{progress: true})
 		default:
 			ops = append(ops, o)
@@ -303,6 +304,16 @@ func (j *Journal) recorded(o op) {
 		return
 	}
 	s.put(o.key, o.place)
+}
+
+// recordOf returns where the newest record of a key is, if there is one. The mutex
+// is held.
+func (s *Session) recordOf(k key) (place, bool) {
+	if s == nil {
+		return place{}, false
+	}
+	p, ok := s.records[k]
+	return p, ok
 }
 
 // put notes where the newest record of a key is. The mutex is held.

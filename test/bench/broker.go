@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,18 +13,28 @@ import (
 	"time"
 
 	"sluice/broker"
+	"sluice/broker/journal"
 )
 
 // brokerChildName is the argument by which this program runs as our broker alone,
 // on the port that follows.
 const brokerChildName = "broker-alone"
 
-// brokerChild serves until it is killed.
-func brokerChild(port string) error {
-	b, err := broker.New(broker.Config{
+// brokerChild serves until it is killed. It keeps sessions if it is told where.
+func brokerChild(port string, dir ...string) error {
+	cfg := broker.Config{
 		Listen: []broker.Listener{broker.Local("127.0.0.1:" + port)},
-		Limits: broker.Limits{Clients: 2000},
-	}, slog.New(slog.DiscardHandler))
+		Limits: broker.Limits{Clients: 2000, Connects: 10_000},
+	}
+	for _, d := range dir {
+		j, err := journal.Open(d, journal.Config{}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			return err
+		}
+		go j.Run(context.Background())
+		cfg.Journal = j
+	}
+	b, err := broker.New(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
@@ -38,6 +49,12 @@ persistence false
 max_queued_messages 0
 max_inflight_messages 0
 log_type error
+`
+
+// keptConf is added for mosquitto to keep sessions.
+const keptConf = `persistence true
+persistence_location %s/
+autosave_interval 1800
 `
 
 // server is a broker in a process of its own.
@@ -75,12 +92,23 @@ func startBroker(ctx context.Context, stack string) (*server, error) {
 }
 
 func command(ctx context.Context, stack, dir string, port int) (*exec.Cmd, error) {
-	if stack == "sluice" {
-		self, err := os.Executable()
+	self, err := os.Executable()
+	text := fmt.Appendf(nil, lanConf, port)
+	switch stack {
+	case "sluice":
 		return exec.CommandContext(ctx, self, brokerChildName, fmt.Sprint(port)), err
+	case "kept sluice":
+		return exec.CommandContext(ctx, self, brokerChildName, fmt.Sprint(port), filepath.Join(dir, "sessions")), err
+	case "kept mosquitto-autosave":
+		text = append(bytes.Replace(text, []byte("persistence false\n"), fmt.Appendf(nil, keptConf, dir), 1), "autosave_on_changes true\nautosave_interval 1\n"...)
+	case "kept mosquitto":
+		text = bytes.Replace(text, []byte("persistence false\n"), fmt.Appendf(nil, keptConf, dir), 1)
+	}
+	if os.Getuid() == 0 {
+		text = append(text, "user root\n"...) // who may write there
 	}
 	conf := filepath.Join(dir, "mosquitto.conf")
-	err := os.WriteFile(conf, fmt.Appendf(nil, lanConf, port), 0o600)
+	err = errors.Join(err, os.WriteFile(conf, text, 0o600))
 	return exec.CommandContext(ctx, "mosquitto", "-c", conf), err
 }
 
@@ -107,7 +135,8 @@ const (
 )
 
 // brokers measures our broker beside mosquitto: how many deliveries a second there
-// are at most, how long one takes when there are few, and what idle clients cost.
+// are at most, how long one takes when there are few, what keeping messages on flash
+// costs, and what idle clients do.
 func brokers(ctx context.Context, o options) ([]row, error) {
 	span := 5 * time.Second
 	if o.short {
@@ -122,6 +151,15 @@ func brokers(ctx context.Context, o options) ([]row, error) {
 			r, err := measureFlow(ctx, stack, f, span)
 			if err != nil {
 				return nil, fmt.Errorf("%s, %v: %w", stack, f, err)
+			}
+			rows = append(rows, r)
+		}
+	}
+	for _, stack := range keptStacks {
+		if o.wants(stack) {
+			r, err := measureKept(ctx, stack, 2*span)
+			if err != nil {
+				return nil, fmt.Errorf("%s, kept: %w", stack, err)
 			}
 			rows = append(rows, r)
 		}

@@ -65,8 +65,8 @@ func run(ctx context.Context, args []string) error {
 	if len(args) == 2 && args[0] == childName {
 		return child(args[1])
 	}
-	if len(args) == 2 && args[0] == brokerChildName {
-		return brokerChild(args[1])
+	if len(args) > 1 && args[0] == brokerChildName {
+		return brokerChild(args[1], args[2:]...)
 	}
 	if len(args) == 0 || benches[args[0]] == nil {
 		names := make([]string, 0, len(benches))

@@ -22,12 +22,21 @@ type mqttClient struct {
 }
 
 func dialClient(ctx context.Context, port int, id string) (*mqttClient, error) {
+	return connectClient(ctx, port, id, 2)
+}
+
+// dialSession is dialClient for one whose session outlives its connection.
+func dialSession(ctx context.Context, port int, id string) (*mqttClient, error) {
+	return connectClient(ctx, port, id, 0)
+}
+
+func connectClient(ctx context.Context, port int, id string, flags byte) (*mqttClient, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
 		return nil, err
 	}
 	c := &mqttClient{conn, bufio.NewReaderSize(conn, 64<<10), bufio.NewWriterSize(conn, 64<<10)}
-	packet := append([]byte{0x10, byte(12 + len(id)), 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 0}, 0, byte(len(id)))
+	packet := append([]byte{0x10, byte(12 + len(id)), 0, 4, 'M', 'Q', 'T', 'T', 4, flags, 0, 0}, 0, byte(len(id)))
 	if err := c.ask(append(packet, id...)); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}

@@ -3,6 +3,7 @@
 //
 //	go run ./test/soak bus [-for 30m] [-v]
 //	go run ./test/soak bridge [-for 5m] [-upstream mosquitto|nats|rabbitmq]
+//	go run ./test/soak broker [-cycles 200]
 //	go run ./test/soak flood [-for 20s]
 //
 // bus is about lines. The gateway is a process of its own, on real pseudo-terminals
@@ -15,6 +16,11 @@
 // cut again and again, to brokers that are killed, too. What it acknowledged must
 // arrive, in order, and no connection may repeat more than its window. What a broker
 // upstream acknowledges and then loses is printed, and its own affair.
+//
+// broker is about persistent sessions on the LAN. The real program is killed every
+// second or two while clients of another maker publish with QoS 1 and 2 to one that
+// is there and one that is away. What was acknowledged must reach both, in order, and
+// QoS 2 once.
 package main
 
 import (
@@ -45,8 +51,8 @@ func run(ctx context.Context, args []string) error {
 		return gatewayProcess(ctx, args[1], args[2])
 	case len(args) == 2 && args[0] == floodChildName:
 		return floodedBroker(ctx, args[1])
-	case len(args) == 0 || args[0] != "bus" && args[0] != "bridge" && args[0] != "flood":
-		return errors.New("name what to soak: bus, bridge or flood")
+	case len(args) == 0 || args[0] != "bus" && args[0] != "bridge" && args[0] != "broker" && args[0] != "flood":
+		return errors.New("name what to soak: bus, bridge, broker or flood")
 	}
 	f := flag.NewFlagSet("soak "+args[0], flag.ContinueOnError)
 	if args[0] == "bridge" {
@@ -56,6 +62,13 @@ func run(ctx context.Context, args []string) error {
 			return err
 		}
 		return soakBridges(ctx, *only, *span)
+	}
+	if args[0] == "broker" {
+		cycles := f.Int("cycles", 200, "kills")
+		if err := f.Parse(args[1:]); err != nil {
+			return err
+		}
+		return soakSessions(ctx, *cycles)
 	}
 	if args[0] == "flood" {
 		span := f.Duration("for", 20*time.Second, "how long each")

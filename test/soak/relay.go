@@ -37,12 +37,17 @@ type relay struct {
 
 // newRelay builds the program and writes the site whose upstream is at address.
 func newRelay(ctx context.Context, dir, address string) (*relay, error) {
+	return newProgram(ctx, dir, func(port int) string { return fmt.Sprintf(relaySite, dir, port, address) })
+}
+
+// newProgram builds the program and writes the site that it serves on a free port.
+func newProgram(ctx context.Context, dir string, site func(port int) string) (*relay, error) {
 	ports, err := freePorts(1)
 	if err != nil {
 		return nil, err
 	}
 	r := &relay{binary: filepath.Join(dir, "sluice"), dir: dir, site: filepath.Join(dir, "site.yaml"), port: ports[0]}
-	if err := os.WriteFile(r.site, fmt.Appendf(nil, relaySite, dir, r.port, address), 0o600); err != nil {
+	if err := os.WriteFile(r.site, []byte(site(r.port)), 0o600); err != nil {
 		return nil, err
 	}
 	if r.log, err = os.Create(filepath.Join(dir, "log")); err != nil {
