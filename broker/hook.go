@@ -119,17 +119,21 @@ func (h *hook) OnPacketEncode(cl *mqtt.Client, pk packets.Packet) packets.Packet
 		pk.Properties.MaximumPacketSize = uint32(h.broker.limits.PacketBytes)
 		pk.Properties.TopicAliasMaximum = uint16(h.broker.limits.Aliases)
 	case packets.Disconnect:
-		if cl.Properties.ProtocolVersion < 5 {
+		if cl.Properties.ProtocolVersion < 5 || !p.opened.Load() { // [MQTT-3.14.0-1]
 			pk.FixedHeader.Type = packets.Reserved // is not sent: servers of that time just close
 		}
 	}
 	return pk
 }
 
-// OnPacketSent lets the messages go that waited for SUBACK. It runs in any
-// goroutine.
+// OnPacketSent notes that the connection is open, and lets the messages go that
+// waited for SUBACK. It runs in any goroutine.
 func (h *hook) OnPacketSent(cl *mqtt.Client, pk packets.Packet, _ []byte) {
-	if p, _ := peerOf(cl); pk.FixedHeader.Type == packets.Suback {
+	p, _ := peerOf(cl)
+	switch pk.FixedHeader.Type {
+	case packets.Connack:
+		p.opened.Store(true)
+	case packets.Suback:
 		p.subscriber.Load().session.Release(p)
 	}
 }

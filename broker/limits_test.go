@@ -128,7 +128,7 @@ func TestServerKeepalive(t *testing.T) {
 	}
 	b = start(t, broker.Config{Limits: broker.Limits{Keepalive: time.Second}})
 	silent := connect(t, b, version(5), func(pk *packets.Packet) { pk.Connect.Keepalive = 0 })
-	silent.wantClosed()
+	silent.wantDisconnect(0x8d)
 }
 
 func TestFilters(t *testing.T) {
@@ -194,13 +194,16 @@ func TestRetainedLimit(t *testing.T) {
 	send(t, b, topic.Message{Topic: "gateway", Payload: []byte("x"), Retain: true})
 }
 
-// TestKeepalive: 1.5 times the keepalive is the least that a client has.
+// TestKeepalive: 1.5 times the keepalive is the least that a client has, and MQTT 5
+// ones are told what ended the connection.
 func TestKeepalive(t *testing.T) {
 	b := start(t, broker.Config{})
-	t0 := time.Now()
-	c := connect(t, b, func(pk *packets.Packet) { pk.Connect.Keepalive = 1 })
-	c.wantClosed()
-	if d := time.Since(t0); d < 1500*time.Millisecond {
-		t.Errorf("closed after %v, want 1.5 s and a little", d)
+	for _, v := range []byte{4, 5} {
+		t0 := time.Now()
+		c := connect(t, b, version(v), func(pk *packets.Packet) { pk.Connect.Keepalive = 1 })
+		c.wantDisconnect(0x8d)
+		if d := time.Since(t0); d < 1500*time.Millisecond {
+			t.Errorf("v%d: closed after %v, want 1.5 s and a little", v, d)
+		}
 	}
 }

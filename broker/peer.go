@@ -23,6 +23,7 @@ type peer struct {
 	*conn
 	broker *Broker
 	client atomic.Pointer[mqtt.Client] // once CONNECT was accepted
+	opened atomic.Bool                 // CONNACK was sent, which comes before everything else [MQTT-3.2.0-1]
 	ctx    context.Context             // ends with the connection
 	cancel context.CancelFunc
 	owed   *debts
@@ -167,6 +168,12 @@ func (p *peer) pump() {
 // end disconnects the client, with a reason if it can be told. Unlike mochi's
 // Stop it leaves the end to the reading side, which then always sends the will.
 func (p *peer) end(reason packets.Code) {
+	p.tell(reason)
+	_ = p.Close()
+}
+
+// tell sends DISCONNECT, if there is a connection by MQTT 5 to be ended.
+func (p *peer) tell(reason packets.Code) {
 	if cl := p.client.Load(); cl != nil {
 		_ = cl.WritePacket(packets.Packet{
 			FixedHeader: packets.FixedHeader{Type: packets.Disconnect},
@@ -174,5 +181,4 @@ func (p *peer) end(reason packets.Code) {
 			Properties:  packets.Properties{ReasonString: reason.Reason},
 		})
 	}
-	_ = p.Close()
 }

@@ -10,6 +10,7 @@ import (
 type cursor struct {
 	rest    []byte
 	version byte
+	most    int // the maximum packet size in CONNECT
 	fault   *Fault
 }
 

@@ -17,10 +17,10 @@ func (c *cursor) connect() {
 	c.protocol()
 	flags := c.u8()
 	c.u16() // keep alive
-	c.failIf(flags&flagReserved != 0, Malformed, "the reserved flag of CONNECT is set")
 	if c.version >= 5 {
-		c.properties(connect)
+		c.properties(connect) // with the size of the answer that the client takes
 	}
+	c.failIf(flags&flagReserved != 0, Malformed, "the reserved flag of CONNECT is set")
 	id := c.text()
 	c.failIf(len(id) == 0 && c.version < 5 && flags&flagClean == 0, ClientIDNotValid, "a session that is kept needs a client identifier") // [MQTT-3.1.3-8]
 	c.will(flags)

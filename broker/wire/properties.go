@@ -1,6 +1,9 @@
 package wire
 
-import "bytes"
+import (
+	"bytes"
+	"math"
+)
 
 // Properties that clients send [MQTT 5.0 section 2.2.2.2].
 const (
@@ -47,6 +50,7 @@ func (c *cursor) properties(kind byte) set {
 		inner.property(id)
 	}
 	inner.failIf(seen.has(propertyData) && !seen.has(propertyMethod), Violation, "authentication data without method")
+	c.most = max(c.most, inner.most)
 	if inner.fault != nil {
 		c.fault, c.rest = inner.fault, nil
 	}
@@ -88,7 +92,8 @@ func (c *cursor) property(id int) {
 	case propertyAlias:
 		c.failIf(c.u16() == 0, AliasNotValid, "the topic alias is zero") // [MQTT-3.3.2-8]
 	case propertyMaximumPacket:
-		c.failIf(c.u32() == 0, Violation, "the maximum packet size is zero")
+		c.most = int(min(c.u32(), math.MaxInt32))
+		c.failIf(c.most == 0, Violation, "the maximum packet size is zero")
 	case propertyMessageExpiry, propertySessionExpiry, propertyWillDelay:
 		c.u32()
 	case propertySubscription:

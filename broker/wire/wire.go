@@ -40,6 +40,7 @@ type Fault struct {
 	Reason  byte // for CONNACK or DISCONNECT in MQTT 5
 	Text    string
 	Version byte // of the protocol, as far as the client has said so; 0: not at all
+	Most    int  // bytes of the packets that the client takes, if it has said so in this CONNECT; 0: any number
 }
 
 func (f *Fault) Error() string { return fmt.Sprintf("packet refused (0x%02x): %s", f.Reason, f.Text) }
@@ -54,7 +55,7 @@ func check(packet []byte, version byte) (byte, *Fault) {
 		c.fail(Malformed, "bytes are left over at the end")
 	}
 	if c.fault != nil {
-		c.fault.Version = c.version
+		c.fault.Version, c.fault.Most = c.version, c.most
 	}
 	return c.version, c.fault
 }

@@ -280,7 +280,7 @@ func silentClientIsCut(t *testing.T, v byte) {
 	if waited := time.Since(t0); waited < 1500*time.Millisecond {
 		t.Errorf("cut off after %v", waited)
 	}
-	c.wantEnd()
+	c.wantCut(0x8d)
 }
 
 func keepAliveIsAsAsked(t *testing.T, v byte) {
@@ -289,7 +289,7 @@ func keepAliveIsAsAsked(t *testing.T, v byte) {
 	if p := c.connect(session{flags: clean, keepAlive: 1}); strings.Contains(string(p.body[2:]), "\x13\x00") {
 		t.Error("the server sets a keep alive of its own")
 	}
-	c.wantEnd()
+	c.wantCut(0x8d)
 	patient := s.open()
 	patient.connect(session{flags: clean}) // no keep alive at all
 	if !patient.still(3 * time.Second) {
