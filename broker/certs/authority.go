@@ -201,17 +201,31 @@ type Issued struct {
 	Name  string // common name
 	Hosts []string
 	Until time.Time
+
+	cert *x509.Certificate
 }
 
-// Issued returns the certificates in the folder: the authority's own, the
-// broker's and the clients'.
-func (a *Authority) Issued() ([]Issued, error) {
-	clients, err := filepath.Glob(filepath.Join(a.dir, clientFolder, "*.crt"))
+// Ending is what Ending says of the certificate.
+func (i Issued) Ending(now time.Time) string { return Ending(i.cert, now) }
+
+// IsServer reports whether the certificate is the broker's.
+func (i Issued) IsServer() bool { return i.File == serverFile }
+
+// IsAuthority reports whether the certificate is the authority's own.
+func (i Issued) IsAuthority() bool { return i.File == publicFile }
+
+// Covers reports whether the certificate is for a host name or an IP address.
+func (i Issued) Covers(host string) bool { return i.cert.VerifyHostname(host) == nil }
+
+// List returns the certificates in the folder dir of an authority: its own, the
+// broker's and the clients'. It changes nothing.
+func List(dir string) ([]Issued, error) {
+	clients, err := filepath.Glob(filepath.Join(dir, clientFolder, "*.crt"))
 	if err != nil {
 		return nil, err
 	}
 	var all []Issued
-	for _, path := range append([]string{a.Certificate(), a.server()}, clients...) {
+	for _, path := range append([]string{filepath.Join(dir, publicFile), filepath.Join(dir, serverFile)}, clients...) {
 		cert, err := ReadCertificate(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -219,8 +233,8 @@ func (a *Authority) Issued() ([]Issued, error) {
 		if err != nil {
 			return nil, err
 		}
-		file, _ := filepath.Rel(a.dir, path)
-		all = append(all, Issued{file, cert.Subject.CommonName, hosts(cert), cert.NotAfter})
+		file, _ := filepath.Rel(dir, path)
+		all = append(all, Issued{file, cert.Subject.CommonName, hosts(cert), cert.NotAfter, cert})
 	}
 	return all, nil
 }

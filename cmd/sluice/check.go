@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
+	"sluice/gateway"
 	"sluice/gateway/config"
 	"sluice/mapping"
 )
@@ -15,6 +17,7 @@ import (
 func runCheck(_ context.Context, args []string, t terminal) error {
 	f := flags("check")
 	site := f.String("c", defaultSite, "")
+	state := f.String("state", "", "")
 	strict := f.Bool("strict", false, "")
 	format := f.String("format", "text", "")
 	if err := parse(f, args); err != nil {
@@ -30,7 +33,7 @@ func runCheck(_ context.Context, args []string, t terminal) error {
 		return explainFile(err)
 	}
 	if cfg != nil {
-		problems = cfg.Warnings
+		problems = append(cfg.Warnings, ownCertificates(cfg, gateway.CertsDir(stateDir(*state, *site)), time.Now())...)
 	}
 	out := t.out
 	if *format == "text" {
