@@ -149,6 +149,7 @@ type Bridge struct {
 	spare    Path // open, and left by a connection that was given up; may be nil
 	last     meter
 	suspect  suspect
+	doubt    doubt
 	evicted  int // connections in a row that upstream ended soon after they began
 	pace     pace
 	permit   permit
@@ -161,7 +162,7 @@ type Bridge struct {
 	stats   Stats
 	refused string // the last message from upstream that was, and why
 	said    []topic.Message
-	muted   int // connections in a row that ended on what was said
+	mute    time.Time // nothing is said until then; zero: upstream bears it
 }
 
 // New returns a bridge that sends what q holds through the sessions of dial. The

@@ -417,6 +417,38 @@ func TestPoisonIsSetAside(t *testing.T) {
 	})
 }
 
+// Nor may messages of another lane that get through, one on each connection, save
+// it from the verdict.
+func TestPoisonBehindOthersIsSetAside(t *testing.T) {
+	r := &remote{rtt: rtt, judge: func(_ int, m topic.Message) verdict {
+		if string(m.Payload) == "4" {
+			return hangUp
+		}
+		return acknowledge
+	}}
+	bubble(t, r, func(g *rig) {
+		g.cfg.Send = []bridge.Rule{{Match: "alarm", Lane: queue.Alarm}, {Match: "#"}}
+		alarms := 0
+		g.cfg.Born = func() {
+			alarms++
+			if _, err := g.bridge.Offer(topic.Message{Topic: "alarm", Payload: []byte("alarm"), QoS: 1}); err != nil {
+				t.Error(err)
+			}
+		}
+		g.stop()
+		g.open()
+		g.offer(1, 8)
+		g.run()
+		pass(3 * time.Minute)
+		if q := g.telemetry(); q.Delivered != 6 || q.Dead != 1 || q.Backlog != 0 {
+			t.Errorf("after %d connections: queue %+v", alarms, q)
+		}
+		if q := g.queue.Lane(queue.Alarm).Stats(); int(q.Delivered) != alarms || q.Dead != 0 {
+			t.Errorf("of %d alarms: %+v", alarms, q)
+		}
+	})
+}
+
 // Nor may an upstream that hangs up on everything empty the queue quickly, or be
 // called all the time.
 func TestShortConnectionsBackOff(t *testing.T) {

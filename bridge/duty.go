@@ -151,7 +151,7 @@ func (l *link) agenda(now time.Time, p permit) time.Time {
 	if !l.quiet.IsZero() && l.leaving == "" {
 		sooner(l.quiet.Add(l.cfg.Duty.Linger))
 	}
-	for _, due := range []time.Time{l.pace.due(), l.proven} {
+	for _, due := range []time.Time{l.pace.due(), l.proven, l.sayable} {
 		if due.After(now) {
 			sooner(due)
 		}

@@ -28,6 +28,7 @@ type link struct {
 	probe      probe
 	back       failBack
 	proven     time.Time // when the connection has lasted long enough to try a suspect on it
+	sayable    time.Time // the same for what is said
 	progressed bool      // a cursor moved
 	stalled    bool      // this side gave up
 	quiet      time.Time // since when it is not needed; zero: it is
@@ -59,6 +60,7 @@ func (l *link) run(ctx context.Context) (err error) {
 	defer f.end()
 	l.streams = f.streams
 	l.proven = time.Now().Add(l.suspect.proof())
+	l.sayable = time.Now().Add(l.doubt.proof())
 	defer l.endProbe()
 	return l.pump(ctx, f)
 }
@@ -144,6 +146,7 @@ func (l *link) pump(ctx context.Context, f *feeder) error {
 			l.landed()
 		case <-lost:
 			l.suspect.acquitted()
+			l.doubt = doubt{}
 			return l.session.Err()
 		case r := <-l.probe.result:
 			l.answered(r)
@@ -212,8 +215,11 @@ func (l *link) room() bool {
 	if l.pace.due().After(time.Now()) {
 		return false
 	}
-	if l.suspect.careful() {
+	switch {
+	case l.careful():
 		return len(l.flights) == 0 && !l.proven.After(time.Now())
+	case l.trying():
+		return len(l.flights) == 0
 	}
 	return l.meter.room()
 }
@@ -255,19 +261,19 @@ func (l *link) landed() {
 		l.faded()
 	}
 	if f.said() {
-		if !f.straight {
+		if f.spoken() {
 			l.heard()
 		}
 		l.update(l.show)
 		return
 	}
 	l.progressed = true
-	l.suspect.cleared()
 	if f.Gap != nil {
 		f.Told(*f.Gap)
 	} else {
 		f.settle(f.last)
 	}
+	l.arrived(f)
 	l.update(func(s *Stats) {
 		s.Delivered += uint64(f.count)
 		l.show(s)

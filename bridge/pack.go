@@ -61,7 +61,7 @@ func (l *link) pack(ctx context.Context, r fed) error {
 	}
 	p.records = append(p.records, r)
 	p.body += envelope.Size(r.Message)
-	if l.suspect.careful() || len(p.records) == envelope.MaxMessages || p.body >= l.full() {
+	if l.careful() || len(p.records) == envelope.MaxMessages || p.body >= l.full() {
 		return l.seal(ctx, r.stream)
 	}
 	return nil
@@ -129,7 +129,7 @@ func (l *link) sealAll(ctx context.Context, s *stream) error {
 // seal sends the records that wait, or as many of the first as fit into an envelope.
 func (l *link) seal(ctx context.Context, s *stream) error {
 	records := s.parcel.records
-	if l.suspect.careful() {
+	if l.careful() {
 		records = records[:1]
 	}
 	m, late, err := l.sealed(records)

@@ -37,7 +37,7 @@ func (b *Bridge) isEvicted(err error, lived time.Duration) bool {
 		b.evicted = 0
 	case lived >= stablePeriod && b.evicted < evictedAfter:
 		b.evicted = 0
-	case b.suspect.times < suspectAfter && hungUp(err):
+	case b.suspect.times < suspectAfter && b.doubt.trials == 0 && hungUp(err):
 		b.evicted++
 		if b.evicted == evictedAfter {
 			b.log.Error("upstream ends each connection soon after it began: another client may have the same client_id")

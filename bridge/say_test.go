@@ -1,6 +1,7 @@
 package bridge_test
 
 import (
+	"io"
 	"testing"
 	"time"
 
@@ -56,6 +57,9 @@ func TestSay(t *testing.T) {
 func TestSayIsBounded(t *testing.T) {
 	r := &remote{rtt: rtt}
 	bubble(t, r, func(g *rig) {
+		g.cfg.Rate = bridge.Rate{Bytes: 1} // what the birth took of it lasts for a while
+		g.queue.Close()
+		g.open()
 		g.run()
 		pass(3 * time.Second)
 		said := 0
@@ -71,10 +75,11 @@ func TestSayIsBounded(t *testing.T) {
 }
 
 // TestNobodyMaySay has a broker that hangs up on health: what is queued gets
-// through all the same.
+// through all the same, and now and then health is tried again.
 func TestNobodyMaySay(t *testing.T) {
+	bears := false
 	r := &remote{rtt: rtt, judge: func(_ int, m topic.Message) verdict {
-		if m.Topic == "health" {
+		if m.Topic == "health" && !bears {
 			return hangUp
 		}
 		return acknowledge
@@ -89,8 +94,85 @@ func TestNobodyMaySay(t *testing.T) {
 		if q := g.telemetry(); q.Delivered != 5 || q.Dead != 0 {
 			t.Errorf("queue %+v", q)
 		}
+		conn := g.bridge.Stats().Conn
 		if g.bridge.Say(heartbeat()) || !g.bridge.Stats().Connected {
 			t.Errorf("still said, or not connected: %+v", g.bridge.Stats())
+		}
+		pass(time.Hour)
+		if !g.bridge.Say(heartbeat()) {
+			t.Error("never tried again")
+		}
+		pass(time.Minute)
+		if s := g.bridge.Stats(); g.bridge.Say(heartbeat()) || s.Conn != conn+1 || !s.Connected {
+			t.Errorf("still said, or more than one connection for it: %+v", s)
+		}
+		r.mu.Lock()
+		bears = true
+		r.mu.Unlock()
+		for range 2 {
+			pass(time.Hour)
+			if !g.bridge.Say(heartbeat()) {
+				t.Error("mute for ever")
+			}
+		}
+		pass(time.Second)
+		if !g.bridge.Say(heartbeat()) || g.bridge.Stats().Conn != conn+1 {
+			t.Errorf("still doubted: %+v", g.bridge.Stats())
+		}
+	})
+}
+
+// TestSayWhereConnectionsAreShort: that all connections end soon after the birth,
+// and so upon the heartbeat behind it, is no reason to say nothing more.
+func TestSayWhereConnectionsAreShort(t *testing.T) {
+	for _, lives := range []time.Duration{rtt + rtt/4, 2*rtt - 1, 3 * rtt, 6 * rtt} {
+		r := &remote{rtt: rtt, judge: func(_ int, m topic.Message) verdict {
+			if m.Topic == "health" {
+				return withhold
+			}
+			return acknowledge
+		}}
+		bubble(t, r, func(g *rig) {
+			g.cfg.Born = func() { g.bridge.Say(heartbeat()) }
+			g.queue.Close()
+			g.open()
+			g.run()
+			for end := time.Now().Add(10 * time.Minute); time.Now().Before(end); {
+				if last := r.last(); last != nil && last.Err() == nil {
+					time.Sleep(time.Until(last.began.Add(lives)))
+					last.end(io.EOF, false)
+				}
+				pass(50 * time.Millisecond)
+			}
+			r.mu.Lock()
+			r.judge = nil
+			r.mu.Unlock()
+			pass(5 * time.Minute)
+			if !g.bridge.Say(heartbeat()) {
+				t.Errorf("connections of %v: nothing is said any more", lives)
+			}
+		})
+	}
+}
+
+// TestNobodyMaySayNorSend: a broker that hangs up on health and on one message of
+// the queue.
+func TestNobodyMaySayNorSend(t *testing.T) {
+	r := &remote{rtt: rtt, judge: func(_ int, m topic.Message) verdict {
+		if m.Topic == "health" || string(m.Payload) == "4" {
+			return hangUp
+		}
+		return acknowledge
+	}}
+	bubble(t, r, func(g *rig) {
+		g.cfg.Born = func() { g.bridge.Say(heartbeat()) }
+		g.queue.Close()
+		g.open()
+		g.offer(1, 8)
+		g.run()
+		pass(10 * time.Minute)
+		if q := g.telemetry(); q.Delivered != 6 || q.Dead != 1 || !g.bridge.Stats().Connected {
+			t.Errorf("queue %+v, stats %+v", q, g.bridge.Stats())
 		}
 	})
 }

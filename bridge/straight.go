@@ -55,7 +55,7 @@ func (b *Bridge) endStraight(s *Stats) {
 // pass sends one message straight, if there is one, and reports whether it did.
 // While upstream does not bear some message the others wait for the verdict.
 func (l *link) pass(lanes int) bool {
-	if lanes < 2 || l.suspect.careful() {
+	if lanes < 2 || l.careful() {
 		return false
 	}
 	select {

@@ -34,19 +34,33 @@ type suspect struct {
 	alone  int           // messages still to go one at a time
 }
 
-// careful reports whether only one message at a time may be on its way.
-func (s *suspect) careful() bool { return s.alone > 0 }
-
 // proof is how long a connection must have lasted before the suspect is tried on
 // it; 0: there is no trial.
 func (s *suspect) proof() time.Duration {
-	if !s.careful() || s.times == 0 {
+	if s.alone == 0 || s.times == 0 {
 		return 0
 	}
 	return 2 * s.took
 }
 
-// cleared takes note that a message was acknowledged.
+// careful reports whether only one message at a time may be on its way. While the
+// suspect has to wait, others need not.
+func (l *link) careful() bool {
+	s := &l.suspect
+	return s.alone > 0 && (s.times == 0 || s.lane.rank < l.permit.lanes)
+}
+
+// arrived takes note that f was acknowledged. That clears the suspect if it was
+// in f, or is no longer in the queue; others say nothing about it.
+func (l *link) arrived(f flight) {
+	s := &l.suspect
+	in := f.lane == s.lane && f.Gap == nil && f.Seq <= s.seq && s.seq <= f.last
+	if s.times == 0 || in || s.seq < s.lane.Acked() {
+		s.cleared()
+	}
+}
+
+// cleared takes note that one message less is to go by itself.
 func (s *suspect) cleared() { *s = suspect{alone: max(s.alone-1, 0)} }
 
 // acquitted takes note that a connection ended with nothing on its way.
