@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
@@ -9,6 +10,7 @@ import (
 
 	"sluice/broker/auth"
 	"sluice/broker/journal"
+	"sluice/broker/retain"
 	"sluice/broker/session"
 	"sluice/broker/topic"
 )
@@ -37,9 +39,9 @@ type shelf struct {
 func (s *shelf) deliver(d delivery) {
 	b := s.broker
 	if d.to.kept != nil && d.QoS > 0 {
-		if b.journal.Err() == journal.ErrBusy {
-			b.sessions.Drop(session.Memory)
-			b.noticeDrop(d.to, session.Memory)
+		if why := b.unkept(s.message, d); why != session.None {
+			b.sessions.Drop(why)
+			b.noticeDrop(d.to, why)
 			return
 		}
 		d.Item = s.item()
@@ -47,6 +49,17 @@ func (s *shelf) deliver(d delivery) {
 	if why := d.to.session.Deliver(s.message, d.Delivery); why != session.None {
 		b.noticeDrop(d.to, why)
 	}
+}
+
+// unkept reports why the journal can't take a message, or None.
+func (b *Broker) unkept(m *session.Message, d delivery) session.Reason {
+	switch {
+	case !b.journal.Fits(m, len(d.Identifiers)):
+		return session.Large
+	case b.journal.Err() == journal.ErrBusy:
+		return session.Memory
+	}
+	return session.None
 }
 
 // item returns one that takes a copy.
@@ -77,15 +90,27 @@ func (b *Broker) noticeDrop(s *subscriber, why session.Reason) {
 	b.notice.warn(b.log, "drop "+s.id, "dropping messages for a subscriber that does not keep up", "client", s.id, "reason", why.String())
 }
 
-// promise reports why what gather has found can't be kept, if it has to be.
-func (b *Broker) promise() error {
+// promise reports why a client's message can't be kept on flash, for the sessions
+// that gather has found or as a retained one, if it has to be.
+func (b *Broker) promise(p publication) error {
+	if b.store != nil && p.Retain && !retain.Fits(storedOf(p)) {
+		return errRetained
+	}
 	for _, d := range b.deliveries {
-		if d.to.kept != nil && d.QoS > 0 {
-			return b.journal.Err()
+		if d.to.kept == nil || d.QoS == 0 {
+			continue
+		}
+		if err := b.journal.Err(); err != nil {
+			return err
+		}
+		if !b.journal.Fits(p.content, len(d.Identifiers)) {
+			return journal.ErrRecord
 		}
 	}
 	return nil
 }
+
+var errRetained = errors.New("the message is too large to be retained")
 
 // restoreSessions takes over what the journal kept, but for sessions that have
 // expired and those of users who are no more.

@@ -328,6 +328,33 @@ func TestJournalFails(t *testing.T) {
 	c.wantPong()
 }
 
+// TestTooLargeToKeep: a message that no record takes is refused, or dropped if the
+// gateway has it, and stops neither store.
+func TestTooLargeToKeep(t *testing.T) {
+	s, end := openStore(t, durabletest.New(2))
+	defer end()
+	h := keep(t, durabletest.New(1), broker.Config{Retained: s, Limits: broker.Limits{PacketBytes: 1 << 20}})
+	c := connect(t, h.Broker, session("c", false))
+	c.subscribe(1, 1, "a")
+	c.part()
+	large := strings.Repeat("x", 300<<10)
+	pub := connect(t, h.Broker, version(5))
+	pub.send(publish("a", large, 1, 1))
+	pub.wantAnswer(packets.Puback, 1, 0x97)
+	pub.send(retained(publish("b", large, 1, 2)))
+	pub.wantAnswer(packets.Puback, 2, 0x97)
+	send(t, h.Broker, topic.Message{Topic: "a", Payload: []byte(large), QoS: 1})
+	if got := h.Stats().Sessions.Large; got != 1 {
+		t.Errorf("%d dropped as too large", got)
+	}
+	pub.send(publish("nobody's", large, 1, 3))
+	pub.wantAnswer(packets.Puback, 3, 0)
+
+	pub.send(retained(publish("a", "taken", 1, 4)))
+	pub.wantAnswer(packets.Puback, 4, 0)
+	h.back(session("c", false)).wantMessage("a", "taken")
+}
+
 // TestNothingToKeep: without a persistent session the flash is left alone.
 func TestNothingToKeep(t *testing.T) {
 	h := keep(t, durabletest.New(1), broker.Config{})

@@ -61,7 +61,7 @@ func (p *peer) accept(pk packets.Packet, m topic.Message) (debt, packets.Code, e
 		out.id = d.id
 	}
 	p.broker.gather(out)
-	if err := p.broker.promise(); err != nil {
+	if err := p.broker.promise(out); err != nil {
 		return d, packets.ErrQuotaExceeded, err
 	}
 	if code := p.broker.room(m); code != packets.CodeSuccess {

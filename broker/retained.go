@@ -115,13 +115,20 @@ func (b *Broker) keep(p publication) func(context.Context) error {
 	if b.store == nil || !p.Retain {
 		return nil
 	}
-	c := p.content
-	m := retain.Message{Topic: c.Topic, Payload: c.Payload, Properties: c.Properties, QoS: p.QoS, Expires: c.Expires}
+	m := storedOf(p)
+	if !retain.Fits(m) { // a will, of which nobody else can be told
+		return nil
+	}
 	if p.QoS == 0 {
 		b.store.Later(m)
 		return nil
 	}
 	return b.store.Keep(m)
+}
+
+func storedOf(p publication) retain.Message {
+	c := p.content
+	return retain.Message{Topic: c.Topic, Payload: c.Payload, Properties: c.Properties, QoS: p.QoS, Expires: c.Expires}
 }
 
 // room reports why a client's message can't be kept, or CodeSuccess. Those that

@@ -48,6 +48,17 @@ func (j *Journal) NewItem(m *Message) *Item {
 	return it
 }
 
+// Fits reports whether a message can be kept, for sessions whose copies have so many
+// subscription identifiers. One that does not would stop the journal.
+func (j *Journal) Fits(m *Message, identifiers int) bool {
+	return m.Size()+j.copiesAtMost()+copyBytes(identifiers)+maxHead <= j.large
+}
+
+func (j *Journal) copiesAtMost() int { return min(maxCopies, j.large/4) }
+
+// copyBytes is how long a copy is in a record, at most.
+func copyBytes(identifiers int) int { return 24 + 5*identifiers }
+
 // Size is how many bytes of content there are.
 func (it *Item) Size() int { return int(it.content) }
 
@@ -58,7 +69,7 @@ func (it *Item) Expired(now time.Time) bool { return it.expires != 0 && now.Unix
 func (it *Item) Full() bool {
 	it.journal.mu.Lock()
 	defer it.journal.mu.Unlock()
-	return it.pending.bytes > maxCopies
+	return it.pending.bytes > it.journal.copiesAtMost()
 }
 
 // Add gives the session a copy. It must come before Store.
@@ -68,7 +79,7 @@ func (s *Session) Add(it *Item, c Copy) {
 	defer j.mu.Unlock()
 	it.copies++
 	it.pending.copies = append(it.pending.copies, pendingCopy{s, c})
-	it.pending.bytes += 24 + 5*len(c.Identifiers)
+	it.pending.bytes += copyBytes(len(c.Identifiers))
 	s.progress.last = max(s.progress.last, c.Ordinal)
 }
 

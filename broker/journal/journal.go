@@ -50,7 +50,8 @@ const (
 	retryEvery   = 5 * time.Second  // after the disk has failed
 	soonBytes    = 256 << 10        // that wait are written without delay
 	maxPending   = 32 << 20         // bytes of messages that are not written yet
-	maxCopies    = 12 << 10         // bytes of copies in one record
+	maxCopies    = 12 << 10         // bytes of copies in one record, a sixteenth of a segment at most
+	maxHead      = 96               // bytes of a message's record beside message and copies
 	maxFilters   = 256 << 10        // bytes of subscriptions of one session
 )
 
@@ -59,6 +60,7 @@ var (
 	ErrClosed = errors.New("the journal of sessions is closed")
 	ErrBusy   = errors.New("too much waits for the journal of sessions")
 	ErrLarge  = errors.New("the subscriptions of the session are too large")
+	ErrRecord = errors.New("the message is too large for the journal of sessions")
 )
 
 // Journal keeps sessions. Its methods may be called from any goroutine.
@@ -67,6 +69,7 @@ type Journal struct {
 	delay time.Duration
 	limit int64 // of what all sessions hold
 	slack int64 // of the log beyond twice what counts
+	large int   // bytes of a record at most
 	wake  chan struct{}
 	soon  chan struct{} // enough waits to be written at once
 
@@ -147,7 +150,7 @@ func (c Config) options(log *slog.Logger) durable.Options {
 func load(log *durable.Log, cfg Config) (*Journal, error) {
 	opt := cfg.options(nil)
 	j := &Journal{
-		log: log, delay: cmp.Or(cfg.CommitDelay, 10*time.Millisecond), limit: opt.MaxBytes / 6, slack: 4 * opt.SegmentBytes,
+		log: log, delay: cmp.Or(cfg.CommitDelay, 10*time.Millisecond), limit: opt.MaxBytes / 6, slack: 4 * opt.SegmentBytes, large: int(opt.SegmentBytes / 4),
 		wake: make(chan struct{}, 1), soon: make(chan struct{}, 1),
 		sessions: map[uint64]*Session{}, items: map[uint64]*Item{}, dirty: map[*Session]bool{}, stuck: map[*Session]bool{},
 		batch: 1, commit: newCommit(),

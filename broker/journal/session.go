@@ -120,8 +120,15 @@ func (j *Journal) Begin(s State) *Session {
 	return n
 }
 
+// stateOp leaves out a will that no record takes.
 func (s *Session) stateOp() op {
-	return op{session: s, key: key{kind: kindSession}, data: appendState(nil, s.number, s.state)}
+	rec := appendState(nil, s.number, s.state)
+	if len(rec) > s.journal.large {
+		st := s.state
+		st.Will = nil
+		rec = appendState(nil, s.number, st)
+	}
+	return op{session: s, key: key{kind: kindSession}, data: rec}
 }
 
 func (j *Journal) newSession(number uint64) *Session {

@@ -31,6 +31,12 @@ type Message struct {
 	Expires    time.Time // to the millisecond; zero: never
 }
 
+// Fits reports whether a store takes a message. One that it does not would keep it
+// from writing any other.
+func Fits(m Message) bool {
+	return len(m.Topic)+len(m.Properties)+len(m.Payload)+maxHead <= segmentBytes/4
+}
+
 // Config of a store; zero values take the defaults.
 type Config struct {
 	Every    time.Duration // longest stay in memory only of a change nobody waits for (60 s)
@@ -41,6 +47,7 @@ type Config struct {
 
 const (
 	segmentBytes = 1<<20 + 64<<10   // four times the largest message
+	maxHead      = 32               // bytes of a record beside that
 	commitDelay  = time.Millisecond // what comes while the disk is busy is one commit anyway
 	retryEvery   = 5 * time.Second  // after the disk has failed
 )

@@ -40,6 +40,8 @@ func (s *Session) admit(e entry) Reason {
 	switch cost := e.cost(); {
 	case s.bytes+s.stored+cost > s.pool.limits.SessionBytes || s.queue.len() >= s.pool.limits.Messages:
 		return Full
+	case s.queue.len()+len(s.flights) >= maxMessages+maxWindow: // all that was queued may be in flight since a restart
+		return Full
 	case e.Item != nil:
 		return s.pool.share(s.stored+cost, cost)
 	case s.bytes+cost > s.pool.limits.own() && s.pool.bytes.Load()+int64(cost) > s.pool.limits.TotalBytes:

@@ -35,6 +35,29 @@ func TestPowerCuts(t *testing.T) {
 	}
 }
 
+// TestIdentifiersSuffice: what was queued is in flight after a kill, and may be again
+// after the next; there are identifiers for all of it.
+func TestIdentifiersSuffice(t *testing.T) {
+	j, err := journal.OpenFS(durabletest.New(1).Start(), journal.Config{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	const inFlight = 40_000
+	left := journal.Restored{Last: inFlight, Sent: inFlight}
+	for i := range uint64(inFlight) {
+		left.Entries = append(left.Entries, journal.Entry{Copy: journal.Copy{Ordinal: i + 1, QoS: 1}, Item: j.NewItem(&journal.Message{Topic: "t"})})
+	}
+	s := session.NewPool(session.Limits{}).Keep(j.Begin(journal.State{ClientID: "c"}), left)
+	m, all := &journal.Message{Topic: "t"}, inFlight
+	for s.Deliver(m, session.Delivery{QoS: 1, Item: j.NewItem(m)}) == session.None {
+		all++
+	}
+	if all <= inFlight || all >= 1<<16 {
+		t.Errorf("%d messages", all)
+	}
+}
+
 // state is what is known of something that a crash may undo.
 type state int
 
