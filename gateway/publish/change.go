@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"slices"
 
@@ -14,15 +15,21 @@ type change struct {
 	done chan struct{} // closed when it is in use
 }
 
+// ErrEnded says that a publisher does not run any more.
+var ErrEnded = errors.New("the publisher has ended")
+
 // Apply replaces the configuration of a publisher that runs. What was queued before
 // is published by the old one. Devices that are the same, with outputs that are,
-// go on as if nothing had happened; of others the first readings are published.
+// go on as if nothing had happened; of others the first readings are published. The
+// error is the cause of ctx, or ErrEnded.
 func (p *Publisher) Apply(ctx context.Context, cfg Config) error {
 	c := change{cfg, make(chan struct{})}
 	select {
 	case p.changes <- c:
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	case <-p.ended:
+		return ErrEnded
 	}
 	<-c.done
 	return nil

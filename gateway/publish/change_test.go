@@ -2,6 +2,7 @@ package publish_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"testing"
@@ -103,6 +104,22 @@ func TestApplyLetsOutWhatADoorHolds(t *testing.T) {
 		}
 		if err := p.Apply(ctx, cfg); err == nil {
 			t.Error("one that does not run has applied it")
+		}
+	})
+}
+
+// TestApplyTooLate: who wants to change a publisher that has ended does not wait for it.
+func TestApplyTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := site("{device}/{point}")
+		p := publish.New(cfg, func(context.Context, topic.Message) error { return nil }, slog.New(slog.DiscardHandler))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := p.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Apply(t.Context(), cfg); !errors.Is(err, publish.ErrEnded) {
+			t.Errorf("%v", err)
 		}
 	})
 }

@@ -40,6 +40,7 @@ type Publisher struct {
 	log     *slog.Logger
 	batches chan []point.Reading
 	changes chan change
+	ended   chan struct{} // closed when Run has
 	points  map[pointID]*outlet
 	order   []*outlet // as configured
 	touched []*group  // by the batch at hand
@@ -69,7 +70,8 @@ type place struct {
 // New returns a publisher that hands its messages to sink.
 func New(cfg Config, sink Sink, log *slog.Logger) *Publisher {
 	p := &Publisher{
-		sink: sink, log: log, batches: make(chan []point.Reading, queued), changes: make(chan change), clumsy: map[*Output]bool{},
+		sink: sink, log: log, batches: make(chan []point.Reading, queued), changes: make(chan change), ended: make(chan struct{}),
+		clumsy: map[*Output]bool{},
 	}
 	p.plan(cfg, nil)
 	return p
@@ -90,6 +92,7 @@ func (p *Publisher) Emit(ctx context.Context, readings []point.Reading) {
 // Run publishes until ctx is cancelled, and then what is queued already, what
 // swinging doors hold back. The last word is that all values are stale from now on.
 func (p *Publisher) Run(ctx context.Context) error {
+	defer close(p.ended)
 	for {
 		select {
 		case readings := <-p.batches:
