@@ -25,7 +25,7 @@ say = @printf '\n== %s: %s\n' '$@'
 .NOTPARALLEL: # the steps share two cores and one screen
 
 .PHONY: test
-test: peers check unit unit32 outage cross e2e lan-clients soak-bridge soak-broker soak-flood ## everything below that can fail: what every commit must pass
+test: peers check unit unit32 outage cross test-packages e2e lan-clients soak-bridge soak-broker soak-flood ## everything below that can fail: what every commit must pass
 	$(say) 'all passed'
 
 .PHONY: check
@@ -64,6 +64,28 @@ cross: ## dist/sluice-linux-*, for every machine it is shipped for
 $(DIST): dist/sluice-linux-%:
 	@$(if $(filter armv%,$*),GOARCH=arm GOARM=$(*:armv%=%),GOARCH=$*) GOOS=linux GOMIPS=softfloat $(BUILD) -o $@ ./cmd/sluice
 	@wc -c <$@ | awk '{ printf "%-28s %5.1f MB\n", "$@", $$1 / 1e6 }'
+
+# A version needs the commit in the program; where git does not answer it is 0.0.0-dev.
+.PHONY: packages
+packages: BUILD += $(if $(findstring buildvcs=false,$(GOFLAGS)),,-buildvcs=true)
+packages: $(DIST) ## dist/packages: .deb, .rpm, .apk, .ipk, tar.gz, OCI archive, bill of materials, checksums
+	$(say) '$(words $(DIST)) machines'
+	@cd packaging/tools && $(GO) run .
+
+.PHONY: test-packages
+test-packages: dist/sluice-linux-amd64 dist/sluice-linux-mipsle ## packages of each kind, twice to the same bytes
+	$(say) 'packages, twice'
+	@cd packaging/tools && $(GO) vet ./... && $(GO) test ./...
+	@packaging/test/twice.sh $^
+
+.PHONY: test-packaging
+test-packaging: packages ## all packages: reproducible, and lintian has nothing to say
+	$(say) 'all packages'
+	@$(begin-needs) \
+	need lintian command -v lintian; \
+	$(install-needs)
+	@packaging/test/twice.sh $(DIST)
+	@packaging/test/lintian.sh dist/packages/*.deb
 
 .PHONY: e2e
 e2e: peers ## the real program against real devices, brokers and crashes
