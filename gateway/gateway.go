@@ -16,6 +16,7 @@ import (
 	"sluice/broker/journal"
 	"sluice/broker/retain"
 	"sluice/broker/topic"
+	"sluice/gateway/command"
 	"sluice/gateway/config"
 	"sluice/gateway/control"
 	"sluice/gateway/homeassistant"
@@ -51,8 +52,8 @@ type Gateway struct {
 	ready    chan struct{}
 
 	// Who comes and goes with the configuration, at work.
-	bridging, announcing, polling *crew
-	reporter                      *presence.Reporter
+	bridging, announcing, polling, commanding *crew
+	reporter                                  *presence.Reporter
 
 	changing   sync.Mutex // held by whoever changes what follows, all along
 	mu         sync.Mutex // guards it against those who look
@@ -61,6 +62,8 @@ type Gateway struct {
 	lines      []*line
 	relays     []*relay
 	announcer  *homeassistant.Announcer
+	commander  *command.Commander
+	results    *command.Journal // nil: as long as nobody may write points
 	closed     bool
 }
 
@@ -73,6 +76,7 @@ func New(cfg *config.Config, opt Options) (*Gateway, error) {
 		opt: opt, log: opt.Log, board: board, started: now, cfg: cfg,
 		configured: status.Config{File: opt.SiteFile, Digest: cfg.Digest, Loaded: now}, watch: upstream.NewWatch(opt.Log), ready: make(chan struct{}),
 		bridging: newCrew("bridges", opt.Log), announcing: newCrew("announcers", opt.Log), polling: newCrew("lines", opt.Log),
+		commanding: newCrew("commands", opt.Log),
 	}
 	g.surveyor = newSurveyor(g)
 	if err := g.open(cfg); err != nil {
@@ -80,6 +84,7 @@ func New(cfg *config.Config, opt Options) (*Gateway, error) {
 	}
 	g.broker.Retap(g.taps)
 	g.announcing.add(g.announcer)
+	g.commanding.add(g.commander)
 	for _, l := range g.lines {
 		g.polling.add(l)
 	}
@@ -97,7 +102,10 @@ func (g *Gateway) open(cfg *config.Config) (err error) {
 	if err = g.openSessions(cfg.Broker.Sessions, g.opt.StateDir); err != nil {
 		return err
 	}
-	g.announcer = g.newAnnouncer(cfg)
+	if err = g.openResults(cfg); err != nil {
+		return err
+	}
+	g.announcer, g.commander = g.newAnnouncer(cfg), g.newCommander(cfg)
 	if g.broker, err = g.lanBroker(cfg, g.opt, g.protected(cfg)); err != nil {
 		return err
 	}
@@ -133,7 +141,7 @@ func published(cfg *config.Config) publish.Config {
 // protected are the topics that clients can't publish to.
 func (g *Gateway) protected(cfg *config.Config) []string {
 	messages := messagesOf(cfg)
-	return slices.Concat(messages.Topics(), told(cfg.Status), []string{presence.BridgeTopics}, g.announcer.Topics())
+	return slices.Concat(messages.Topics(), told(cfg.Status), []string{presence.BridgeTopics}, resultTopics(cfg), g.announcer.Topics())
 }
 
 // taps are those who see every message on the local broker.
@@ -142,7 +150,7 @@ func (g *Gateway) taps() []broker.Tap {
 	if g.opt.Tap != nil {
 		taps = append(taps, g.opt.Tap)
 	}
-	taps = append(taps, g.announcer.Tap)
+	taps = append(taps, g.announcer.Tap, g.commander.Tap)
 	for _, r := range g.relays {
 		taps = append(taps, r.Offer)
 	}
@@ -170,7 +178,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	if g.sessions != nil {
 		files = append(files, g.sessions)
 	}
-	stages := []stage{{g.surveyor}, files, {g.broker, g.watch}, {g.bridging}, {g.publish, g.announcing, g.reporter}, {g.polling}}
+	stages := []stage{{g.surveyor}, files, {g.broker, g.watch}, {g.bridging}, {g.publish, g.announcing, g.reporter}, {g.polling}, {g.commanding}}
 	if g.opt.Control != "" {
 		stages = append(stages, stage{control.NewServer(g.opt.Control, reached{g}, g.log)})
 	}
@@ -197,6 +205,7 @@ func (g *Gateway) Close() error {
 	if g.sessions != nil {
 		errs = append(errs, g.sessions.Close())
 	}
+	errs = append(errs, g.results.Close())
 	for _, r := range g.relays {
 		errs = append(errs, r.close(g.watch))
 	}

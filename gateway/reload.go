@@ -102,6 +102,9 @@ func (g *Gateway) prepare(cfg *config.Config) (*step, error) {
 	if err := g.prepareRelays(s); err != nil {
 		return nil, err
 	}
+	if err := g.openResults(cfg); err != nil {
+		return nil, err
+	}
 	for _, l := range g.lines {
 		i := slices.IndexFunc(cfg.Buses, func(b config.Bus) bool { return b.ID == l.cfg.ID })
 		switch {
@@ -146,6 +149,9 @@ func (s *step) compare(old *config.Config) {
 	} else if !before.Alike(after) {
 		s.note("outputs changed")
 	}
+	if !slices.Equal(old.Commands, s.cfg.Commands) {
+		s.note("commands changed")
+	}
 	if old.HomeAssistant != s.cfg.HomeAssistant {
 		s.note("homeassistant changed")
 	}
@@ -175,7 +181,7 @@ func differ[T any](s *step, kind string, old, next []T, id func(T) string, same 
 // over the new devices, and start behind it: no reading meets the wrong plan.
 func (g *Gateway) carryOut(ctx context.Context, s *step) error {
 	gone := g.retainedTopics(g.cfg, s.cfg)
-	errs := []error{g.stopPolling(s)}
+	errs := []error{g.swapCommander(s.cfg), g.stopPolling(s)}
 	errs = append(errs, g.publish.Apply(ctx, published(s.cfg)))
 	for _, name := range gone {
 		_ = g.broker.Publish(ctx, topic.Message{Topic: name, QoS: 1, Retain: true}) // a queue that is full says so itself
@@ -191,6 +197,7 @@ func (g *Gateway) carryOut(ctx context.Context, s *step) error {
 	g.cfg, g.lines = s.cfg, inOrder(s.cfg.Buses, append(s.stay, s.enter...))
 	g.mu.Unlock()
 	g.reporter.Apply(g.reported(s.cfg))
+	g.commanding.add(g.commander)
 	return errors.Join(errs...)
 }
 

@@ -79,6 +79,10 @@ func (c *Chain) check(n Node, points []Point) {
 	}
 }
 
+// Moves reports whether a register stands where the device lists it, rather than
+// where it was written. A nil Chain moves none.
+func (c *Chain) Moves(r Register) bool { return c != nil && c.model(r) >= 0 }
+
 // model returns which of the models a register belongs to, -1 for none.
 func (c *Chain) model(r Register) int {
 	at := -1

@@ -125,6 +125,27 @@ func (b *Bus) Do(ctx context.Context, p Priority, req modbus.Request, t modbus.T
 	}
 }
 
+// DoWhole is Do at command priority for whoever must know what became of the
+// request: cancelling ctx keeps it from going out, with modbus.ErrNotSent in the
+// chain of the error, and has no effect once it is on the wire. The error of a
+// request that found the port down has it, too.
+func (b *Bus) DoWhole(ctx context.Context, req modbus.Request, t modbus.Timing) (Response, error) {
+	j := newJob(ctx, Command, req, t)
+	if err := b.queue.add(j); err != nil {
+		return Response{}, modbus.NotSent(err)
+	}
+	select {
+	case o := <-j.done:
+		return o.response, o.err
+	case <-ctx.Done():
+	}
+	if b.queue.abandon(j) {
+		return Response{}, modbus.NotSent(context.Cause(ctx))
+	}
+	o := <-j.done
+	return o.response, o.err
+}
+
 // How long to wait before the port is opened again. A port that is not there costs
 // one failing call to look for, and whoever replugs it waits; one that opens and
 // then fails is left more and more alone.

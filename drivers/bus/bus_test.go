@@ -431,3 +431,35 @@ func TestStop(t *testing.T) {
 		}
 	})
 }
+
+// TestDoWhole makes sure that whoever must know what became of a request does.
+func TestDoWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLine()
+		b := start(t, func(context.Context) (bus.Transport, error) { return l, nil })
+		defer b.stop()
+		write := modbus.Request{Unit: 1, Function: modbus.ReadHoldingRegisters, Count: 1}
+		during, cancel := context.WithTimeout(t.Context(), l.wire/2)
+		defer cancel()
+		if _, err := b.DoWhole(during, write, timing); err != nil {
+			t.Error("cancelled on the wire:", err)
+		}
+		l.until[1] = time.Now().Add(time.Minute)
+		before, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := b.DoWhole(before, write, timing); !errors.Is(err, modbus.ErrNotSent) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Error("cancelled while it waited:", err)
+		}
+		l.fault = func(modbus.UnitID) error { return &modbus.Error{Fault: modbus.Medium, Err: errors.New("unplugged")} }
+		write.Unit = 2
+		if _, err := b.DoWhole(t.Context(), write, timing); errors.Is(err, modbus.ErrNotSent) || modbus.FaultOf(err) != modbus.Medium {
+			t.Error("lost on the wire:", err)
+		}
+		if _, err := b.DoWhole(t.Context(), write, timing); !errors.Is(err, modbus.ErrNotSent) || modbus.FaultOf(err) != modbus.Medium {
+			t.Error("while the port is down:", err)
+		}
+		if len(l.served) != 1 {
+			t.Error("served", l.served)
+		}
+	})
+}

@@ -35,8 +35,9 @@ func newJob(ctx context.Context, p Priority, req modbus.Request, t modbus.Timing
 	return &job{ctx: ctx, priority: p, request: req, timing: t, done: make(chan outcome, 1)}
 }
 
+// fail answers a job that has not gone out.
 func (j *job) fail(err error) {
-	j.done <- outcome{err: &modbus.Error{Fault: modbus.Medium, Unit: j.request.Unit, Err: err}}
+	j.done <- outcome{err: &modbus.Error{Fault: modbus.Medium, Unit: j.request.Unit, Err: modbus.NotSent(err)}}
 }
 
 // queue holds the jobs of one bus. A command whose unit is in doubt keeps its
@@ -110,18 +111,23 @@ func (q *queue) turnAway(notBefore func(modbus.UnitID) time.Time, now time.Time)
 func (q *queue) putBack(j *job) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if j.ctx.Err() == nil {
-		q.waiting[j.priority] = slices.Insert(q.waiting[j.priority], 0, j)
+	if j.ctx.Err() != nil {
+		j.done <- outcome{err: modbus.NotSent(context.Cause(j.ctx))}
+		return
 	}
+	q.waiting[j.priority] = slices.Insert(q.waiting[j.priority], 0, j)
 }
 
-// abandon removes a job that nobody waits for any more.
-func (q *queue) abandon(j *job) {
+// abandon removes a job that nobody waits for any more, and reports whether it was
+// still waiting.
+func (q *queue) abandon(j *job) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if i := slices.Index(q.waiting[j.priority], j); i >= 0 {
+	i := slices.Index(q.waiting[j.priority], j)
+	if i >= 0 {
 		q.waiting[j.priority] = slices.Delete(q.waiting[j.priority], i, i+1)
 	}
+	return i >= 0
 }
 
 // fail answers all jobs.

@@ -65,7 +65,8 @@ func (d *Doubts) NotBefore(unit UnitID) time.Time { return d.units[unit].notBefo
 // for one to the next. Where it helps it has ask exchange a canary, given as
 // unit, function and data; a unit answers in order, so that with the canary back,
 // or refused by an exception, nothing older can come. Where it does not, the
-// error wraps ErrInDoubt, and NotBefore says when to come again.
+// error wraps ErrInDoubt, and NotBefore says when to come again. Any error means
+// ErrNotSent.
 func (d *Doubts) Settle(unit UnitID, ask func(canary []byte) error) error {
 	u := &d.units[unit]
 	switch {
@@ -81,9 +82,9 @@ func (d *Doubts) Settle(unit UnitID, ask func(canary []byte) error) error {
 		u.settled()
 		return nil
 	case FaultOf(err) == Medium, u.until.Equal(owed):
-		return err // it was not sent, or says nothing about the unit
+		return NotSent(err) // the canary was not sent either, or says nothing about the unit
 	case u.canaryLost():
-		return err // the unit is away, and the canary was the probe
+		return NotSent(err) // the unit is away, and the canary was the probe
 	default:
 		return inDoubt(unit, u.until)
 	}
@@ -91,7 +92,7 @@ func (d *Doubts) Settle(unit UnitID, ask func(canary []byte) error) error {
 
 func inDoubt(unit UnitID, until time.Time) error {
 	wait := time.Until(until).Round(time.Millisecond)
-	return &Error{Fault: Silent, Unit: unit, Err: fmt.Errorf("%w for %v", ErrInDoubt, wait)}
+	return NotSent(&Error{Fault: Silent, Unit: unit, Err: fmt.Errorf("%w for %v", ErrInDoubt, wait)})
 }
 
 // settled notes that a canary came back.

@@ -64,6 +64,19 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// ErrNotSent is in the chain of an error after which it is known that the request
+// has not gone out, and will not.
+var ErrNotSent = errors.New("the request was not sent")
+
+// NotSent returns err with ErrNotSent in its chain, and the same words.
+func NotSent(err error) error { return notSent{err} }
+
+type notSent struct{ error }
+
+func (e notSent) Is(target error) bool { return target == ErrNotSent }
+
+func (e notSent) Unwrap() error { return e.error }
+
 // FaultOf returns the fault of the first *Error in err's chain. It is None for
 // nil and for errors that are not about an exchange, such as a cancelled wait.
 func FaultOf(err error) Fault {

@@ -26,6 +26,7 @@ type Config struct {
 	Devices       []mapping.Device
 	Disabled      []mapping.Device // that are not asked
 	Status        []string         // on which the state of Devices and then of Disabled is told; empty: that of one is not; nil: none is
+	Commands      []Command        // points that may be written by publishing
 	Outputs       []publish.Output // how readings become messages; never empty
 	HomeAssistant bool             // announce the points to it
 	Broker        Broker

@@ -21,7 +21,7 @@ const defaultTopic = "{site}/{device}/{point}"
 
 // outputs reads `publish` and `outputs`; the former is the first.
 func (r *reader) outputs(main, further mapping.Node, devices []mapping.Device) []publish.Output {
-	m := main.As("publish").Map("topic", "payload", "template", "retain", "status")
+	m := main.As("publish").Map(publishKeys...)
 	outputs := []publish.Output{{Retain: m.Get("retain").Bool(true)}}
 	topics := []mapping.Node{m.Get("topic")}
 	r.output(m, topics[0], &outputs[0])

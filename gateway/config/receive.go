@@ -16,12 +16,19 @@ func (r *reader) receive(n mapping.Node, send []Rule) []Rule {
 		rule := r.rule(m)
 		rule.QoS = byte(m.Get("qos").Int(0, 1, 1))
 		rules = append(rules, rule)
-		if from, ok := echo(send, rule); ok && !rule.Drop {
+		if from, ok := echo(send, rule); ok && !rule.Drop && !r.commanding(rule) {
 			item.Warn("exclude it there", "nothing would come down: the rule that sends %q sends all of this up", from)
 		}
 	}
 	checkRules(items, rules)
 	return rules
+}
+
+// commanding reports whether all that a rule receives are commands, which no rule
+// sends.
+func (r *reader) commanding(rule Rule) bool {
+	local := rule.upstream(rule.Match)
+	return r.commandsAt != "" && topic.CheckFilter(local) == nil && topic.Covers(r.commandsAt, local)
 }
 
 // echo returns the rule by which all that rule would receive is sent: a topic

@@ -17,7 +17,9 @@ type reader struct {
 	gateway  string
 	lan      []string // where the broker on the LAN listens
 	listens  []listen
-	desk     bool // files that are named need not be there
+	// commandsAt is the filter of the topics of commands; empty: there are none.
+	commandsAt string
+	desk       bool // files that are named need not be there
 }
 
 // site reads the whole file.
@@ -39,10 +41,12 @@ func (r *reader) site(root mapping.Node) *Config {
 	c.Devices, c.Disabled = r.devices(m, c.Buses)
 	c.Outputs = r.outputs(m.Get("publish"), m.Get("outputs"), c.Devices)
 	c.Status = r.status(m.Get("publish"), c)
+	c.Commands, r.commandsAt = r.commands(m.Get("publish"), c)
 	c.Broker = r.broker(m.Get("broker"))
 	r.lan = c.Broker.addresses()
 	r.checkListens(r.lan)
 	c.Bridges = r.bridges(m.Get("bridges"))
+	r.keepCommands(c.Bridges)
 	c.HomeAssistant = r.homeAssistant(m.Get("homeassistant"), c)
 	return c
 }

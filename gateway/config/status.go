@@ -13,7 +13,7 @@ const defaultStatus = "{site}/{device}/status"
 
 // status reads `status` of `publish`, and renders it for all devices.
 func (r *reader) status(main mapping.Node, c *Config) []string {
-	n := main.Map("topic", "payload", "template", "retain", "status").Get("status")
+	n := main.Map(publishKeys...).Get("status")
 	text := n.Text()
 	switch {
 	case n.Present() && text == "none" || r.siteID == "":

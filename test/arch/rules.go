@@ -27,7 +27,7 @@ func sluice() Rules {
 				"mapping", "drivers/bus", "drivers/sim", "broker", "bridge", "bridge/unpack",
 			}},
 			{"the gateway's tasks see engines through interfaces of their own and meet only in package gateway", []string{
-				"gateway/poll", "gateway/publish", "gateway/presence", "gateway/homeassistant", "gateway/control",
+				"gateway/poll", "gateway/publish", "gateway/command", "gateway/presence", "gateway/homeassistant", "gateway/control",
 			}},
 			{"only these know everybody", []string{"gateway", "gateway/config"}},
 			{"a command is where users come in; nothing builds on it", []string{"cmd/sluice"}},
