@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
@@ -79,11 +80,18 @@ func unfill(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.Remove(filepath.Join(ts.MkAbs(args[0]), "somebody-else")))
 }
 
-// remount makes the filesystem on a folder read-only or writable.
+// remount makes the filesystem on a folder read-only or writable, as soon as nobody
+// is writing to it.
 //
 //	remount ro|rw FOLDER
 func remount(ts *testscript.TestScript, neg bool, args []string) {
-	mustRun(ts, "mount", "-o", "remount,"+args[0], ts.MkAbs(args[1]))
+	command := []string{"-o", "remount," + args[0], ts.MkAbs(args[1])}
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if exec.Command("mount", command...).Run() == nil {
+			return
+		}
+	}
+	mustRun(ts, "mount", command...)
 }
 
 // yank makes everything on an ext4 fail from now on, as when its device was pulled

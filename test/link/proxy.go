@@ -16,6 +16,7 @@ type Proxy struct {
 	link     *Link
 	listener *net.TCPListener
 	stopped  chan struct{}
+	closing  sync.Once
 	tasks    sync.WaitGroup
 
 	mu   sync.Mutex
@@ -73,9 +74,9 @@ func (p *Proxy) Cut(ctx context.Context, how Outage, d time.Duration) error {
 	return errors.Join(p.backlog(waiting), p.listener.SetDeadline(time.Time{}))
 }
 
-// Close ends everything.
+// Close ends everything. It may be called again.
 func (p *Proxy) Close() {
-	close(p.stopped)
+	p.closing.Do(func() { close(p.stopped) })
 	p.listener.Close()
 	p.link.Close()
 	p.tasks.Wait()
