@@ -25,6 +25,7 @@ func announced(cfg *config.Config, opt Options) homeassistant.Config {
 		out := homeassistant.Device{ID: d.ID, Name: d.Name, Model: d.Template}
 		for p := range d.Every() {
 			if e, ok := entity(&messages, d, p); ok {
+				e.Control = controlOf(cfg, d, p)
 				out.Points = append(out.Points, e)
 			}
 		}
@@ -49,6 +50,25 @@ func entity(c *publish.Config, d *mapping.Device, p *mapping.Point) (e homeassis
 		ID: p.ID, Topic: c.TopicOf(o, d, p), Kind: p.Kind(), Unit: p.Unit,
 		DeviceClass: byUnit(p.Classes.Device), StateClass: byUnit(p.Classes.State), Every: longest(o, p),
 	}, true
+}
+
+// controlOf is how a point is written; nil: it cannot be.
+func controlOf(cfg *config.Config, d *mapping.Device, p *mapping.Point) *homeassistant.Control {
+	i := slices.IndexFunc(cfg.Commands, func(c config.Command) bool { return c.Device == d.ID && c.Point == p.ID })
+	if i < 0 {
+		return nil
+	}
+	c := &homeassistant.Control{Topic: cfg.Commands[i].Topic, Min: p.Write.Min, Max: p.Write.Max, Step: p.Write.Step}
+	for _, v := range p.Write.Values {
+		c.Options = append(c.Options, v.String())
+	}
+	if len(c.Options) == 0 && p.Names != nil {
+		c.Options = p.Names.Names()
+	}
+	if enum := p.Layout.Enum(); len(c.Options) == 0 && enum != nil {
+		c.Options = enum.Names()
+	}
+	return c
 }
 
 func byUnit(class string) string {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -10,6 +11,42 @@ import (
 	"sluice/gateway/homeassistant"
 	"sluice/mapping/point"
 )
+
+// TestControlled makes sure that points with commands can be written from there.
+func TestControlled(t *testing.T) {
+	cfg, err := config.Parse("site.yaml", []byte(`
+version: 1
+site: plant
+buses: [{id: line, port: /dev/ttyUSB0, baud: 9600, format: 8N1}]
+devices:
+  - id: pump
+    bus: line
+    unit: 1
+    points:
+      - {id: on, register: coil 00001, write: {}}
+      - {id: speed, register: holding 0x1, write: {min: 1, max: 5, step: 2}}
+      - {id: mode, register: holding 0x2, enum: {0: "off", 1: auto}, write: {}}
+      - {id: steps, register: holding 0x3, write: {enum: [2, 4]}}
+      - {id: level, register: holding 0x4}
+homeassistant: {discovery: true}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"on": "{plant/pump/on/set [] 0 0 0}", "speed": "{plant/pump/speed/set [] 1 5 2}", "mode": "{plant/pump/mode/set [off auto] 0 0 0}",
+		"steps": "{plant/pump/steps/set [2 4] 0 0 0}", "level": "",
+	}
+	for _, p := range announced(cfg, Options{}).Devices[0].Points {
+		got := ""
+		if p.Control != nil {
+			got = fmt.Sprint(*p.Control)
+		}
+		if got != want[p.ID] {
+			t.Errorf("%s: %s, want %s", p.ID, got, want[p.ID])
+		}
+	}
+}
 
 // TestAnnounced makes sure that Home Assistant is told of what it can read, and
 // nobody upstream.

@@ -41,6 +41,12 @@ type component struct {
 	PayloadOn            string `json:"payload_on,omitempty"`
 	PayloadOff           string `json:"payload_off,omitempty"`
 	ExpireAfter          int    `json:"expire_after,omitempty"` // seconds
+
+	CommandTopic string   `json:"command_topic,omitempty"`
+	Options      []string `json:"options,omitempty"`
+	Min          *float64 `json:"min,omitempty"`
+	Max          *float64 `json:"max,omitempty"`
+	Step         float64  `json:"step,omitempty"` // 0: 1, as Home Assistant has it
 }
 
 // The platforms of entities that can only be read.
@@ -68,6 +74,9 @@ func (a *Announcer) announcement(d Device, gone platforms) announcement {
 
 // platform is what kind of entity the point becomes.
 func (p *Point) platform() string {
+	if platform, ok := p.controlled(); ok {
+		return platform
+	}
 	if p.Kind == point.Bool {
 		return binarySensor
 	}
@@ -92,6 +101,9 @@ func (p *Point) component(object string) component {
 	default:
 		c.Unit = p.Unit
 		c.DeviceClass, c.StateClass = p.classes()
+	}
+	if _, ok := p.controlled(); ok {
+		c.control(p)
 	}
 	return c
 }

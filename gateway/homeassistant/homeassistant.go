@@ -53,6 +53,7 @@ type Point struct {
 	// Classes as Home Assistant has them; empty: by the unit; "none": none.
 	DeviceClass, StateClass string
 	Every                   time.Duration // between two messages at the longest; 0: no bound
+	Control                 *Control      // nil: it can only be read
 }
 
 // Announcer announces the points of a site. It does so once it runs, and again

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -106,6 +107,31 @@ func TestEnergyIsACounter(t *testing.T) {
 	got := told(t, homeassistant.Config{Gateway: "gw-1", Devices: []homeassistant.Device{meter(energy)}})
 	if !strings.Contains(got[0], `"device_class":"energy","state_class":"total_increasing","expire_after":180`) {
 		t.Error(got)
+	}
+}
+
+// TestControls has points that can be written, and one that Home Assistant could not.
+func TestControls(t *testing.T) {
+	for _, tt := range []struct {
+		kind    point.Kind
+		control homeassistant.Control
+		want    string
+	}{
+		{point.Bool, homeassistant.Control{}, `"platform":"switch","value_template":"{{ 'on' if value_json.value else 'off' }}","payload_on":"on","payload_off":"off","command_topic":"p/set"`},
+		{point.Float, homeassistant.Control{Min: 0, Max: 9.5, Step: 0.5}, `"platform":"number","value_template":"{{ value_json.value }}","unit_of_measurement":"bar","device_class":"pressure","command_topic":"p/set","min":0,"max":9.5,"step":0.5`},
+		{point.Float, homeassistant.Control{Max: 1}, `"platform":"number","value_template":"{{ value_json.value }}","unit_of_measurement":"bar","device_class":"pressure","command_topic":"p/set","min":0,"max":1,"step":0.001`},
+		{point.Uint, homeassistant.Control{Max: 7}, `"platform":"number","value_template":"{{ value_json.value }}","unit_of_measurement":"bar","device_class":"pressure","command_topic":"p/set","min":0,"max":7`},
+		{point.Float, homeassistant.Control{Options: []string{"2", "4.5"}}, `"platform":"select","value_template":"{{ value_json.value }}","command_topic":"p/set","options":["2","4.5"]`},
+		{point.Text, homeassistant.Control{Options: []string{"off", "auto"}}, `"platform":"select","value_template":"{{ value_json.value }}","command_topic":"p/set","options":["off","auto"]`},
+		{point.Text, homeassistant.Control{}, `"platform":"sensor","value_template":"{{ value_json.value }}"`},
+	} {
+		tt.control.Topic = "p/set"
+		p := homeassistant.Point{ID: "p", Topic: "p", Kind: tt.kind, Unit: "bar", Control: &tt.control}
+		got := told(t, homeassistant.Config{Gateway: "gw-1", Devices: []homeassistant.Device{meter(p)}})
+		text := regexp.MustCompile(`"(unique_id|name|state_topic|availability_topic|availability_template)":"[^"]*",?`).ReplaceAllString(got[0], "")
+		if !strings.Contains(strings.ReplaceAll(text, ",}", "}"), "{"+tt.want+"}") {
+			t.Errorf("%s, want %s", text, tt.want)
+		}
 	}
 }
 
