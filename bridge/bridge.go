@@ -17,6 +17,7 @@ import (
 	"sluice/bridge/budget"
 	"sluice/bridge/queue"
 	"sluice/broker/topic"
+	"sluice/gateway/progress"
 )
 
 const (
@@ -155,6 +156,7 @@ type Bridge struct {
 	permit   permit
 	slotDone time.Time // everything was sent in the slot of that time
 	told     string    // cause of the last failure that was logged
+	turns    progress.Turns
 
 	saying chan struct{} // there is something to be said
 
@@ -196,6 +198,9 @@ func (b *Bridge) ID() string { return b.cfg.ID }
 
 // String returns the bridge's name in logs.
 func (b *Bridge) String() string { return "bridge " + b.cfg.ID }
+
+// Turns lets a watchdog see that the bridge makes progress.
+func (b *Bridge) Turns() uint64 { return b.turns.Count() }
 
 // Ready is closed when Run has begun; upstream may still be away.
 func (b *Bridge) Ready() <-chan struct{} { return b.ready }
@@ -241,14 +246,18 @@ type ending struct {
 
 // connection connects once and sends for as long as the session lives.
 func (b *Bridge) connection(ctx context.Context) ending {
+	b.turns.Begin()
 	path, err := b.way(ctx)
+	b.turns.End()
 	if err != nil {
 		return ending{err: err}
 	}
 	b.conn++
 	b.update(func(s *Stats) { s.Conn = b.conn })
 	opening, cancel := context.WithTimeout(ctx, b.cfg.OpenTime)
+	b.turns.Begin()
 	session, err := path.Open(opening, b.cfg.Will(b.conn))
+	b.turns.End()
 	cancel()
 	if err != nil {
 		return ending{err: err, path: true}

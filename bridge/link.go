@@ -108,7 +108,9 @@ func (l *link) pump(ctx context.Context, f *feeder) error {
 	patience, agenda := time.NewTimer(0), time.NewTimer(0)
 	defer patience.Stop()
 	defer agenda.Stop()
+	defer l.turns.End()
 	for {
+		l.turns.Begin()
 		p := l.permitted(time.Now())
 		l.speak()
 		if unreadable == nil && l.leaving == "" {
@@ -135,11 +137,13 @@ func (l *link) pump(ctx context.Context, f *feeder) error {
 		default:
 			suspicious = nil
 		}
+		l.turns.End()
 		select {
 		case <-more:
 		case <-l.saying:
 		case <-l.straight.more:
 		case err := <-head:
+			l.turns.Begin()
 			if err != nil {
 				return errors.Join(err, l.suspectHead(ctx))
 			}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -23,6 +24,10 @@ type reached struct{ *Gateway }
 // Reread reads the site file again and puts it to work. What comes of it is in the
 // log and in the status, too.
 func (g *Gateway) Reread(ctx context.Context) status.Reload {
+	g.rereading.Lock()
+	defer g.rereading.Unlock()
+	done := g.opt.Service.Reloading()
+	defer done()
 	r := status.Reload{At: time.Now(), Changes: []string{}}
 	cfg, err := config.Load(g.opt.SiteFile)
 	if err == nil {
@@ -61,6 +66,9 @@ func (g reached) Exchange(ctx context.Context, id string, inTurn bool, req modbu
 		priority = bus.Poll
 	}
 	r, err := l.bus.Do(ctx, priority, req, t)
+	if d, ok := errors.AsType[*bus.InDoubt](err); ok { // which nobody but a poller can make sense of
+		err = &modbus.Error{Fault: modbus.Silent, Unit: d.Unit, Err: err}
+	}
 	return r.Data, err
 }
 

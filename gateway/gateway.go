@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sluice/bridge/upstream"
@@ -22,6 +23,7 @@ import (
 	"sluice/gateway/homeassistant"
 	"sluice/gateway/presence"
 	"sluice/gateway/publish"
+	"sluice/gateway/service"
 	"sluice/gateway/status"
 )
 
@@ -34,6 +36,7 @@ type Options struct {
 	Log      *slog.Logger
 	Tap      broker.Tap        // sees every message on the local broker first; nil for none
 	Traces   map[string]string // files for what passes the ports of buses, by bus
+	Service  *service.Manager  // that is told how the gateway does; nil: none
 }
 
 // Gateway is a whole site: buses, broker and bridges.
@@ -48,6 +51,8 @@ type Gateway struct {
 	watch    *upstream.Watch // for the bridges
 	board    *status.Board
 	surveyor *surveyor
+	watchdog *watchdog
+	stuck    atomic.Pointer[[]string] // parts that make no progress
 	started  time.Time
 	ready    chan struct{}
 
@@ -55,6 +60,7 @@ type Gateway struct {
 	bridging, announcing, polling, commanding *crew
 	reporter                                  *presence.Reporter
 
+	rereading  sync.Mutex // held by whoever reads the site file again
 	changing   sync.Mutex // held by whoever changes what follows, all along
 	mu         sync.Mutex // guards it against those who look
 	cfg        *config.Config
@@ -78,7 +84,7 @@ func New(cfg *config.Config, opt Options) (*Gateway, error) {
 		bridging: newCrew("bridges", opt.Log), announcing: newCrew("announcers", opt.Log), polling: newCrew("lines", opt.Log),
 		commanding: newCrew("commands", opt.Log),
 	}
-	g.surveyor = newSurveyor(g)
+	g.surveyor, g.watchdog = newSurveyor(g), newWatchdog(g)
 	if err := g.open(cfg); err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
@@ -178,10 +184,11 @@ func (g *Gateway) Run(ctx context.Context) error {
 	if g.sessions != nil {
 		files = append(files, g.sessions)
 	}
-	stages := []stage{{g.surveyor}, files, {g.broker, g.watch}, {g.bridging}, {g.publish, g.announcing, g.reporter}, {g.polling}, {g.commanding}}
+	stages := []stage{{g.surveyor, g.watchdog}, files, {g.broker, g.watch}, {g.bridging}, {g.publish, g.announcing, g.reporter}, {g.polling}, {g.commanding}}
 	if g.opt.Control != "" {
 		stages = append(stages, stage{control.NewServer(g.opt.Control, reached{g}, g.log)})
 	}
+	stages = append(stages, stage{readiness{g.opt.Service}})
 	err := runStages(ctx, g.log, func() { close(g.ready) }, stages...)
 	return errors.Join(err, g.Close())
 }

@@ -11,6 +11,7 @@ import (
 	"sluice/drivers/bus"
 	"sluice/drivers/modbus"
 	"sluice/gateway/config"
+	"sluice/gateway/progress"
 	"sluice/gateway/status"
 )
 
@@ -22,7 +23,8 @@ const (
 
 // surveyor keeps the board up to date.
 type surveyor struct {
-	gw *Gateway
+	gw    *Gateway
+	turns progress.Turns
 
 	mu    sync.Mutex // guards the rest
 	at    time.Time
@@ -46,7 +48,9 @@ func (s *surveyor) Run(ctx context.Context) error {
 	tick := time.NewTicker(surveyEvery)
 	defer tick.Stop()
 	for {
+		s.turns.Begin()
 		s.look()
+		s.turns.End()
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -54,6 +58,9 @@ func (s *surveyor) Run(ctx context.Context) error {
 		}
 	}
 }
+
+// Turns lets a watchdog see that the surveyor makes progress.
+func (s *surveyor) Turns() uint64 { return s.turns.Count() }
 
 // look brings the board up to date.
 func (s *surveyor) look() status.Snapshot {
@@ -75,6 +82,9 @@ func (s *surveyor) survey(now time.Time) status.Snapshot {
 	}
 	g.mu.Unlock()
 	out.Ready = g.running()
+	if stuck := g.stuck.Load(); stuck != nil {
+		out.Stuck = *stuck
+	}
 	step := now.Sub(s.at)
 	s.at = now
 	seen := map[string]bool{}

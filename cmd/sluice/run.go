@@ -18,6 +18,7 @@ import (
 	"sluice/gateway"
 	"sluice/gateway/config"
 	"sluice/gateway/control"
+	"sluice/gateway/service"
 	"sluice/mapping"
 )
 
@@ -46,9 +47,13 @@ func runGateway(ctx context.Context, args []string, t terminal) error {
 	for _, w := range cfg.Warnings {
 		log.Warn(w.What, "file", w.File, "line", w.Line, "fix", w.Fix)
 	}
+	manager, err := service.New(log)
+	if err != nil {
+		return hint(err, "the service manager sets WATCHDOG_USEC, as systemd does for WatchdogSec=")
+	}
 	dir := stateDir(*state, *site)
 	g, err := gateway.New(cfg, gateway.Options{
-		SiteFile: *site, StateDir: dir, Control: control.Path(dir), Version: version(), Log: log, Traces: traces,
+		SiteFile: *site, StateDir: dir, Control: control.Path(dir), Version: version(), Log: log, Traces: traces, Service: manager,
 	})
 	if err != nil {
 		return explainTrace(err)

@@ -14,6 +14,7 @@ import (
 
 	"sluice/drivers/modbus"
 	"sluice/gateway/backoff"
+	"sluice/gateway/progress"
 )
 
 // Transport is an open line. NotBefore returns the time before which it would
@@ -81,6 +82,7 @@ type Bus struct {
 	queue *queue
 	back  chan struct{}
 	stats ledger
+	turns progress.Turns
 }
 
 // New returns a bus that does nothing before Run.
@@ -102,6 +104,9 @@ func (b *Bus) Back() <-chan struct{} { return b.back }
 
 // Stats returns a snapshot.
 func (b *Bus) Stats() Stats { return b.stats.snapshot() }
+
+// Turns lets a watchdog see that the bus makes progress.
+func (b *Bus) Turns() uint64 { return b.turns.Count() }
 
 // Do waits for its turn and performs one exchange; while the port is being opened
 // everybody waits. A command to a unit in doubt
@@ -178,21 +183,23 @@ func (b *Bus) Run(ctx context.Context) error {
 	return nil
 }
 
-// progress is how far a session came.
-type progress uint8
+// extent is how far a session came.
+type extent uint8
 
 const (
-	missing progress = iota // the port could not be opened
+	missing extent = iota // the port could not be opened
 	opened
 	worked // it was good for at least one exchange
 )
 
 // session opens the port and serves until it fails or ctx is cancelled.
-func (b *Bus) session(ctx context.Context) (progress, error) {
+func (b *Bus) session(ctx context.Context) (extent, error) {
+	b.turns.Begin()
 	port, err := b.cfg.Open(ctx)
+	b.turns.End()
 	if err == nil {
 		b.up()
-		defer port.Close()
+		defer b.close(port)
 	}
 	if err != nil {
 		return missing, err
@@ -209,6 +216,13 @@ func (b *Bus) session(ctx context.Context) (progress, error) {
 		}
 		so = worked
 	}
+}
+
+// close closes the port, which a driver can take its time for.
+func (b *Bus) close(port Transport) {
+	b.turns.Begin()
+	defer b.turns.End()
+	port.Close()
 }
 
 // next waits for a request that may go out; nil means that ctx was cancelled.
@@ -242,6 +256,8 @@ func (b *Bus) wait(ctx context.Context, at time.Time) {
 // serve performs the exchange of j and answers it, unless it has to wait for its
 // unit after all.
 func (b *Bus) serve(client *modbus.Client, port Transport, j *job) error {
+	b.turns.Begin()
+	defer b.turns.End()
 	start := time.Now()
 	data, err := client.Do(j.request, j.timing)
 	end := time.Now()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sluice/drivers/modbus"
+	"sluice/gateway/progress"
 	"sluice/mapping"
 	"sluice/mapping/point"
 )
@@ -66,6 +67,7 @@ type Poller struct {
 	aging     time.Time     // no value becomes stale before
 	room      time.Duration // until the next poll is due
 	forgetful bool          // the memory file could not be written
+	turns     progress.Turns
 
 	mu    sync.Mutex // guards stats
 	stats Stats
@@ -87,6 +89,8 @@ func (p *Poller) String() string { return "poll " + p.cfg.Bus }
 
 // Run polls until ctx is cancelled.
 func (p *Poller) Run(ctx context.Context) error {
+	p.turns.Begin()
+	defer p.turns.End()
 	p.recall()
 	p.start = time.Now()
 	p.thorough = p.start.Add(thoroughly)
@@ -106,15 +110,29 @@ func (p *Poller) Run(ctx context.Context) error {
 			wake = p.aging
 		}
 		timer.Reset(time.Until(earlier(wake, p.aging)))
-		select {
-		case <-ctx.Done():
-		case <-p.cfg.Back:
+		if p.rest(ctx, timer.C) {
 			p.returned()
-		case <-timer.C:
 		}
 	}
 	return nil
 }
+
+// rest waits until something is due; true means that the port has come back.
+func (p *Poller) rest(ctx context.Context, due <-chan time.Time) (back bool) {
+	p.turns.End()
+	defer p.turns.Begin()
+	select {
+	case <-ctx.Done():
+	case <-p.cfg.Back:
+		return true
+	case <-due:
+	}
+	return false
+}
+
+// Turns lets a watchdog see that the poller makes progress. While it waits for a
+// reply that is the bus's to make.
+func (p *Poller) Turns() uint64 { return p.turns.Count() }
 
 // terms are what a plan for the device depends on.
 func (p *Poller) terms(d *device) mapping.Terms {

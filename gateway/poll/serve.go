@@ -47,6 +47,8 @@ func (p *Poller) serve(ctx context.Context, j *job) {
 
 // ask puts the request of a job on the bus.
 func (p *Poller) ask(ctx context.Context, j *job) (Response, error) {
+	p.turns.End()
+	defer p.turns.Begin()
 	t := modbus.Timing{Timeout: p.timeout(j), Gap: p.cfg.Gap, NoCanary: j.device.NoCanary}
 	if j.kind == greeting {
 		return p.cfg.Command(ctx, j.device.OnConnect[j.device.greeted].Request(j.device.Unit), t)

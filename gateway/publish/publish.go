@@ -9,6 +9,7 @@ import (
 	"log/slog"
 
 	"sluice/broker/topic"
+	"sluice/gateway/progress"
 	"sluice/mapping"
 	"sluice/mapping/payload"
 	"sluice/mapping/point"
@@ -49,6 +50,7 @@ type Publisher struct {
 	parting bool             // only what is stale is left to be said
 	stopped string           // why values are stale in the end
 	clumsy  map[*Output]bool // whose template has failed
+	turns   progress.Turns
 }
 
 type pointID struct{ device, point string }
@@ -96,10 +98,16 @@ func (p *Publisher) Run(ctx context.Context) error {
 	for {
 		select {
 		case readings := <-p.batches:
+			p.turns.Begin()
 			p.publish(ctx, readings)
+			p.turns.End()
 		case c := <-p.changes:
+			p.turns.Begin()
 			p.change(ctx, c)
+			p.turns.End()
 		case <-ctx.Done():
+			p.turns.Begin()
+			defer p.turns.End()
 			ctx = context.WithoutCancel(ctx)
 			p.drain(ctx)
 			p.flush(ctx, p.order)
@@ -108,6 +116,9 @@ func (p *Publisher) Run(ctx context.Context) error {
 		}
 	}
 }
+
+// Turns lets a watchdog see that the publisher makes progress.
+func (p *Publisher) Turns() uint64 { return p.turns.Count() }
 
 // drain publishes what is queued.
 func (p *Publisher) drain(ctx context.Context) {
