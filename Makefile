@@ -79,13 +79,16 @@ test-packages: dist/sluice-linux-amd64 dist/sluice-linux-mipsle ## packages of e
 	@packaging/test/twice.sh $^
 
 .PHONY: test-packaging
-test-packaging: packages ## all packages: reproducible, and lintian has nothing to say
+test-packaging: packages ## all packages: reproducible, lintian has nothing to say, and through install, kill, upgrade and purge in Debian 12
 	$(say) 'all packages'
 	@$(begin-needs) \
 	need lintian command -v lintian; \
+	need mmdebstrap command -v mmdebstrap; \
+	need systemd-container command -v systemd-nspawn; \
 	$(install-needs)
 	@packaging/test/twice.sh $(DIST)
 	@packaging/test/lintian.sh dist/packages/*.deb
+	@packaging/test/lifecycle.sh dist/packages/*_amd64.deb bookworm
 
 .PHONY: e2e
 e2e: peers ## the real program against real devices, brokers and crashes
