@@ -116,11 +116,12 @@ bench-faults: libmodbus ## wrong values taken for an answer on a bad line, besid
 	@$(GO) run ./test/bench faults
 
 .PHONY: soak
-soak: ## the gateway on lines and links where everything goes wrong (40 min)
-	$(say) 'half an hour of faults'
+soak: ## the gateway on lines and links where everything goes wrong, and its LAN broker at work (1 h)
+	$(say) 'half an hour of faults, a quarter of clients'
 	@$(GO) run ./test/soak bus -for 30m
 	@$(MAKE) --no-print-directory soak-bridge FOR=5m
 	@$(MAKE) --no-print-directory soak-broker CYCLES=200
+	@$(GO) run ./test/soak lan -for 15m
 
 .PHONY: soak-bridge
 soak-bridge: peers ## the bridge between foreign publishers and brokers, while it and they are killed again and again

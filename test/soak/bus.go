@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -67,7 +68,7 @@ func watch(ctx context.Context, dir, site string, verbose bool) ([]sample, error
 		if err := json.Unmarshal(in.Bytes(), &s); err != nil {
 			return nil, fmt.Errorf("%w in %q", err, in.Text())
 		}
-		if err := s.lookAt(cmd.Process.Pid); err != nil {
+		if err := errors.Join(s.lookAt(cmd.Process.Pid), s.weigh(filepath.Join(dir, "state"))); err != nil {
 			return nil, err
 		}
 		samples = append(samples, s)

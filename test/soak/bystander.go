@@ -90,15 +90,22 @@ func (b *bystander) trip() error {
 
 func (b *bystander) next() (first byte, body []byte, err error) {
 	_ = b.nc.SetReadDeadline(time.Now().Add(bystanderPatience))
-	if first, err = b.r.ReadByte(); err != nil {
+	return readPacket(b.r)
+}
+
+func readPacket(r *bufio.Reader) (first byte, body []byte, err error) {
+	if first, err = r.ReadByte(); err != nil {
 		return 0, nil, err
 	}
-	n, err := binary.ReadUvarint(b.r)
+	n, err := binary.ReadUvarint(r)
 	if err != nil {
 		return 0, nil, err
 	}
+	if n > maxPacket {
+		return 0, nil, fmt.Errorf("a packet of %d bytes", n)
+	}
 	body = make([]byte, n)
-	_, err = io.ReadFull(b.r, body)
+	_, err = io.ReadFull(r, body)
 	return first, body, err
 }
 

@@ -5,6 +5,7 @@
 //	go run ./test/soak bridge [-for 5m] [-upstream mosquitto|nats|rabbitmq]
 //	go run ./test/soak broker [-cycles 200]
 //	go run ./test/soak flood [-for 20s]
+//	go run ./test/soak lan [-for 2h] [-v]
 //
 // bus is about lines. The gateway is a process of its own, on real pseudo-terminals
 // with more polls than they can carry, and may take no wrong value for an answer.
@@ -21,6 +22,13 @@
 // second or two while clients of another maker publish with QoS 1 and 2 to one that
 // is there and one that is away. What was acknowledged must reach both, in order, and
 // QoS 2 once.
+//
+// lan is about the broker: the gateway as a process of its own with TLS, users and
+// durable sessions, and a thousand messages a second of QoS 0, 1 and 2, retained
+// ones and wills, to subscribers that stay, leave and come back, are slow or never
+// return, while publishers die in the middle and take over from each other. What was
+// acknowledged must reach all who stay or come back, in order, QoS 2 once; and from a
+// quarter of the time on memory, goroutines, open files and disk have to stay.
 package main
 
 import (
@@ -51,8 +59,8 @@ func run(ctx context.Context, args []string) error {
 		return gatewayProcess(ctx, args[1], args[2])
 	case len(args) == 2 && args[0] == floodChildName:
 		return floodedBroker(ctx, args[1])
-	case len(args) == 0 || args[0] != "bus" && args[0] != "bridge" && args[0] != "broker" && args[0] != "flood":
-		return errors.New("name what to soak: bus, bridge, broker or flood")
+	case len(args) == 0 || args[0] != "bus" && args[0] != "bridge" && args[0] != "broker" && args[0] != "flood" && args[0] != "lan":
+		return errors.New("name what to soak: bus, bridge, broker, flood or lan")
 	}
 	f := flag.NewFlagSet("soak "+args[0], flag.ContinueOnError)
 	if args[0] == "bridge" {
@@ -77,10 +85,14 @@ func run(ctx context.Context, args []string) error {
 		}
 		return soakFloods(ctx, *span)
 	}
-	span := f.Duration("for", 30*time.Minute, "how long")
+	long := map[string]time.Duration{"bus": 30 * time.Minute, "lan": 2 * time.Hour}[args[0]]
+	span := f.Duration("for", long, "how long")
 	verbose := f.Bool("v", false, "what the gateway logs")
 	if err := f.Parse(args[1:]); err != nil {
 		return err
+	}
+	if args[0] == "lan" {
+		return soakLAN(ctx, *span, *verbose)
 	}
 	return soakBus(ctx, *span, *verbose)
 }
