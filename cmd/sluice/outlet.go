@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"sluice/drivers/sim"
@@ -35,10 +36,13 @@ func newOutlet(b config.Bus, port string) (outlet, error) {
 		n := &network{address: address}
 		return n, n.open()
 	}
-	if port == "pty" {
-		port = ""
+	p := &pseudo{}
+	if port != "pty" {
+		var err error
+		if p.link, err = filepath.Abs(port); err != nil { // site files and other commands want it whole
+			return nil, err
+		}
 	}
-	p := &pseudo{link: port}
 	return p, p.open()
 }
 

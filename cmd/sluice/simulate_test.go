@@ -83,6 +83,18 @@ func TestSimulate(t *testing.T) {
 	}
 }
 
+// TestSimulateRelative: the place it prints is one that other commands take.
+func TestSimulateRelative(t *testing.T) {
+	site := siteOn(t, "/dev/none")
+	t.Chdir(t.TempDir())
+	said, stop := simulate(t, "-c", site, "-port", "tty")
+	defer stop()
+	here, err := filepath.Abs("tty")
+	if err != nil || !strings.Contains(said, " is at "+here+":") {
+		t.Errorf("%v in:\n%s", err, said)
+	}
+}
+
 // TestSimulateUnplugs has a port that is pulled after each reply: it comes back as
 // another one behind the same link.
 func TestSimulateUnplugs(t *testing.T) {

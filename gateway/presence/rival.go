@@ -3,7 +3,7 @@ package presence
 import "time"
 
 const (
-	corrections = 3           // in correctionTime before somebody else must be at work
+	corrections = 3           // within correcting, before somebody else must be at work
 	correcting  = time.Minute // see corrections
 	minRest     = time.Minute // between two corrections then, twice as long each time
 	maxRest     = 15 * time.Minute
@@ -33,7 +33,7 @@ func (r *rival) wrong(now time.Time) {
 	}
 	r.next = now
 	n := len(r.done)
-	if often := n == corrections && now.Sub(r.done[0]) < minRest; often || r.alive && n > 0 {
+	if often := n == corrections && now.Sub(r.done[0]) < correcting; often || r.alive && n > 0 {
 		r.next = r.done[n-1].Add(max(r.rest, minRest))
 	}
 }
@@ -56,8 +56,9 @@ func (r *rival) corrected(now time.Time) {
 	}
 }
 
-// sighted takes note of a state of another session, newer than our birth or not, and reports whether that is the first proof of a rival. One of an earlier
-// life of this gateway is none: it connects no more, and never insists.
+// sighted takes note of a state of another session, newer than our birth or not, and
+// reports whether that is the first proof of a rival. One of an earlier life of this
+// gateway is none: it connects no more, and never insists.
 func (r *rival) sighted(s state, newer bool, now time.Time) (found bool) {
 	if s.Session != r.session {
 		r.session, r.conn, r.births = s.Session, s.Conn, 0
