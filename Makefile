@@ -79,7 +79,7 @@ test-packages: dist/sluice-linux-amd64 dist/sluice-linux-mipsle ## packages of e
 	@packaging/test/twice.sh $^
 
 .PHONY: test-packaging
-test-packaging: packages ## all packages: reproducible, lintian has nothing to say, and through install, kill, upgrade and purge in Debian 12
+test-packaging: packages ## all packages: reproducible, lintian has nothing to say, and through install, kill, upgrade and purge in Debian 12 and 13
 	$(say) 'all packages'
 	@$(begin-needs) \
 	need lintian command -v lintian; \
@@ -88,7 +88,7 @@ test-packaging: packages ## all packages: reproducible, lintian has nothing to s
 	$(install-needs)
 	@packaging/test/twice.sh $(DIST)
 	@packaging/test/lintian.sh dist/packages/*.deb
-	@packaging/test/lifecycle.sh dist/packages/*_amd64.deb bookworm
+	@packaging/test/lifecycle.sh dist/packages/*_amd64.deb bookworm trixie
 
 .PHONY: e2e
 e2e: peers ## the real program against real devices, brokers and crashes
