@@ -119,7 +119,7 @@ func (it *Item) Store(urgent bool) (wait func(context.Context) error) {
 	if urgent || j.pending > soonBytes {
 		j.nudge()
 	}
-	return j.commit.wait
+	return j.commit.Wait
 }
 
 // unneeded reports whether the item need not be written. The mutex is held.

@@ -11,7 +11,6 @@ package journal
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -86,7 +85,7 @@ type Journal struct {
 	pending  int64             // bytes of messages in ops
 	batch    uint64            // number of the one that collects now
 	written  uint64            // the last one that was
-	commit   *commit           // of the batch that collects
+	commit   *durable.Promise  // to those who wait for the batch that collects
 	failed   error             // why the last was not written; nil when it was
 	closed   bool
 	restored []*Session
@@ -96,30 +95,6 @@ type Journal struct {
 type place struct {
 	seq  durable.Seq
 	size int64
-}
-
-// commit is what others wait for.
-type commit struct {
-	done chan struct{}
-	err  error
-}
-
-func newCommit() *commit { return &commit{done: make(chan struct{})} }
-
-func (c *commit) end(err error) {
-	c.err = err
-	close(c.done)
-}
-
-// wait blocks until the batch is on the medium. It may be called more than once,
-// or never.
-func (c *commit) wait(ctx context.Context) error {
-	select {
-	case <-c.done:
-		return c.err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // Open opens the journal in a directory, which one process can have open at a
@@ -153,7 +128,7 @@ func load(log *durable.Log, cfg Config) (*Journal, error) {
 		log: log, delay: cmp.Or(cfg.CommitDelay, 10*time.Millisecond), limit: opt.MaxBytes / 6, slack: 4 * opt.SegmentBytes, large: int(opt.SegmentBytes / 4),
 		wake: make(chan struct{}, 1), soon: make(chan struct{}, 1),
 		sessions: map[uint64]*Session{}, items: map[uint64]*Item{}, dirty: map[*Session]bool{}, stuck: map[*Session]bool{},
-		batch: 1, commit: newCommit(),
+		batch: 1, commit: durable.NewPromise(),
 	}
 	if err := j.replay(); err != nil {
 		return nil, errors.Join(fmt.Errorf("sessions: %w", err), log.Close())

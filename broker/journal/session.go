@@ -203,7 +203,7 @@ func (s *Session) Subscribe(filter string, sub Subscription) (wait func(context.
 	}
 	j.push(op{session: s, key: k, data: appendSubscription(nil, s.number, filter, sub)})
 	j.nudge()
-	return j.commit.wait, nil
+	return j.commit.Wait, nil
 }
 
 // Unsubscribe takes a subscription away.
@@ -215,7 +215,7 @@ func (s *Session) Unsubscribe(filter string) (wait func(context.Context) error) 
 	data := appendString(appendNumber(kindUnsubscription, s.number), filter)
 	j.push(op{session: s, key: key{kind: kindSubscription, filter: filter}, data: data, gone: true})
 	j.nudge()
-	return j.commit.wait
+	return j.commit.Wait
 }
 
 // Free makes the packet identifier of a message received with QoS 2 free again.
@@ -226,7 +226,7 @@ func (s *Session) Free(id uint16) (wait func(context.Context) error) {
 	s.freeing++
 	j.push(op{session: s, key: key{kind: kindReceived, id: id}, data: appendIdentifier(kindFreed, s.number, id), gone: true})
 	j.nudge()
-	return j.commit.wait
+	return j.commit.Wait
 }
 
 // Freed returns how to wait until all identifiers that were freed are; nil when
@@ -239,7 +239,7 @@ func (s *Session) Freed() (wait func(context.Context) error) {
 		return nil
 	}
 	j.nudge()
-	return j.commit.wait
+	return j.commit.Wait
 }
 
 // Settle takes note that the session is done with a copy of it.
@@ -283,7 +283,7 @@ func (s *Session) End() (wait func(context.Context) error) {
 		j.push(op{session: s, key: key{kind: kindEnd}, data: appendNumber(kindEnd, s.number)})
 	}
 	j.nudge()
-	return j.commit.wait
+	return j.commit.Wait
 }
 
 // NewReader returns a reader for the session's messages.

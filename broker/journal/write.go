@@ -94,7 +94,7 @@ func (j *Journal) Close() error {
 	j.mu.Lock()
 	if !j.closed {
 		j.closed = true
-		j.commit.end(ErrClosed)
+		j.commit.End(ErrClosed)
 	}
 	j.mu.Unlock()
 	return j.log.Close()
@@ -104,7 +104,7 @@ func (j *Journal) Close() error {
 type batch struct {
 	number uint64
 	ops    []op
-	commit *commit
+	commit *durable.Promise
 }
 
 // write writes all that is to be written.
@@ -117,7 +117,7 @@ func (j *Journal) write() error {
 	for _, s := range j.finish(b, err) {
 		s.wake(b.number)
 	}
-	b.commit.end(err)
+	b.commit.End(err)
 	return err
 }
 
@@ -134,7 +134,7 @@ func (j *Journal) take() (batch, bool) {
 		b.ops = append(b.ops, s.takeChanges()...)
 	}
 	clear(j.dirty)
-	j.ops, j.commit = nil, newCommit()
+	j.ops, j.commit = nil, durable.NewPromise()
 	j.batch++
 	return b, true
 }

@@ -64,9 +64,9 @@ type Store struct {
 
 	mu      sync.Mutex
 	entries map[string]*entry
-	urgent  map[*entry]bool // changed, and somebody waits
-	changed map[*entry]bool // changed, and nobody waits
-	commit  *commit         // of what is urgent
+	urgent  map[*entry]bool  // changed, and somebody waits
+	changed map[*entry]bool  // changed, and nobody waits
+	commit  *durable.Promise // to those who wait for what is urgent
 	closed  bool
 }
 
@@ -78,12 +78,6 @@ type entry struct {
 	// The writer's alone.
 	seq  durable.Seq // of the record that counts; 0: none
 	size int64       // of that
-}
-
-// commit is what publishers wait for.
-type commit struct {
-	done chan struct{}
-	err  error
 }
 
 // ErrClosed is returned for what was not written before the store was closed.
@@ -122,7 +116,7 @@ func (c Config) options(log *slog.Logger) durable.Options {
 func load(log *durable.Log, cfg Config) (*Store, error) {
 	s := &Store{
 		log: log, every: cfg.Every, slack: 4 * cfg.options(nil).SegmentBytes, wake: make(chan struct{}, 1),
-		entries: map[string]*entry{}, urgent: map[*entry]bool{}, changed: map[*entry]bool{}, commit: newCommit(),
+		entries: map[string]*entry{}, urgent: map[*entry]bool{}, changed: map[*entry]bool{}, commit: durable.NewPromise(),
 	}
 	if s.every == 0 {
 		s.every = time.Minute
@@ -184,7 +178,7 @@ func (s *Store) Keep(m Message) (wait func(context.Context) error) {
 		s.urgent[e] = true
 	}
 	s.nudge() // also when nothing is left to write but what is being written
-	return s.commit.wait
+	return s.commit.Wait
 }
 
 // Later is Keep for a change that nobody waits for.
@@ -215,16 +209,5 @@ func (s *Store) nudge() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
-	}
-}
-
-func newCommit() *commit { return &commit{done: make(chan struct{})} }
-
-func (c *commit) wait(ctx context.Context) error {
-	select {
-	case <-c.done:
-		return c.err
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }

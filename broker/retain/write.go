@@ -41,15 +41,10 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	if !s.closed {
 		s.closed = true
-		s.commit.end(ErrClosed)
+		s.commit.End(ErrClosed)
 	}
 	s.mu.Unlock()
 	return s.log.Close()
-}
-
-func (c *commit) end(err error) {
-	c.err = err
-	close(c.done)
 }
 
 // write writes what is urgent, or everything that has changed, and then shortens
@@ -60,7 +55,7 @@ func (s *Store) write(everything bool) error {
 		return ErrClosed
 	}
 	err := s.writeEntries(entries)
-	if c.end(err); err != nil {
+	if c.End(err); err != nil {
 		s.putBack(entries)
 		return err
 	}
@@ -69,7 +64,7 @@ func (s *Store) write(everything bool) error {
 
 // take returns what is to be written and the commit that waits for it, which is
 // nil when the store is closed.
-func (s *Store) take(everything bool) ([]*entry, *commit) {
+func (s *Store) take(everything bool) ([]*entry, *durable.Promise) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -87,7 +82,7 @@ func (s *Store) take(everything bool) ([]*entry, *commit) {
 		clear(s.changed)
 	}
 	c := s.commit
-	s.commit = newCommit()
+	s.commit = durable.NewPromise()
 	return entries, c
 }
 
